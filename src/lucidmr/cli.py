@@ -1,0 +1,282 @@
+"""The command line: one dataclass per subcommand.
+
+Nothing heavy is imported before a subcommand runs: ``lucidmr --help`` answers at once.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from lucidmr.context import Enhancement
+from lucidmr.errors import LucidError
+
+if TYPE_CHECKING:
+    from lucidmr.dicom.series import ImageSeries, SeriesCollection
+    from lucidmr.enhance.pipeline import EnhancedSeries
+
+Device = Literal["auto", "cpu", "cuda"]
+_Input = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="INPUT")]
+_Output = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="OUTPUT")]
+_Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+_Gain = Annotated[float | None, tyro.conf.arg(metavar="G")]
+
+
+@dataclass(frozen=True)
+class Enhance:
+    """Make MR series quieter and sharper; originals stay as they are, new series go to OUTPUT."""
+
+    input: _Input
+    """A DICOM file, a folder, or a DICOMDIR."""
+    output: _Output
+    """Folder for the enhanced series, one subfolder each."""
+    noise_reduction: float = 2.0
+    """Noise before over noise after, 1 to 8; 1 leaves it."""
+    gain: _Gain = None
+    """k_max after over k_max before in both in-plane directions, 1 to 3; 1 leaves it."""
+    gain_freq: _Gain = None
+    """The same along frequency encoding only."""
+    gain_phase: _Gain = None
+    """The same along phase encoding only."""
+    restore_partial_fourier: bool = True
+    """Fill in what partial Fourier left out, where the header tells of it."""
+    device: Device = "auto"
+    """Where to compute; auto takes CUDA where there is one."""
+    weights: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Weights of your own (.safetensors, its JSON card beside it); those of the package where nothing is said."""
+    report: _Flag = False
+    """Write report.html into OUTPUT: before, after, difference, measured noise reduction, header facts."""
+    overwrite: _Flag = False
+    """Replace earlier output."""
+
+    @property
+    def enhancement(self) -> Enhancement:
+        """What the options ask for; a direction's own gain goes before the common one.
+
+        Raises:
+            LucidError: A value lies out of its range.
+        """
+        both = 1.0 if self.gain is None else self.gain
+        try:
+            return Enhancement(
+                noise_reduction=self.noise_reduction,
+                gain_freq=both if self.gain_freq is None else self.gain_freq,
+                gain_phase=both if self.gain_phase is None else self.gain_phase,
+                restore_partial_fourier=self.restore_partial_fourier,
+            )
+        except ValueError as error:
+            raise LucidError(f"--{str(error).replace('_', '-')}") from error
+
+    def run(self) -> int:
+        """Enhance every series below INPUT; one that fails does not stop the others."""
+        enhancement = self.enhancement
+        from lucidmr.dicom.output import check_apart
+        from lucidmr.dicom.series import read_series
+        from lucidmr.enhance.device import choose_device
+        from lucidmr.network.weights import PACKAGED, load_model
+
+        found = read_series(self.input)
+        _say_what_is_passed_over(found)
+        for series in found.series:
+            check_apart(self.output, series.root, series.paths)
+        _check_output(self.output, self.overwrite)
+        model = load_model(self.weights or PACKAGED, choose_device(self.device))
+        done, failed = [], sum(refusal.damaged for refusal in found.refused)
+        for series in found.series:
+            try:
+                done.append(self._one(series, enhancement, model))
+            except LucidError as error:
+                failed += 1
+                _complain(str(error))
+        if self.report and done:
+            from lucidmr.evaluate.report import write_report
+            from lucidmr.evaluate.summary import report_data
+
+            write_report(report_data(done), self.output / "report.html")
+            _say(f"report: {self.output / 'report.html'}")
+        if not found.series:
+            raise LucidError(f"{self.input}: holds no MR magnitude series that can be enhanced; the reasons are above")
+        return 1 if failed else 0
+
+    def _one(self, series: "ImageSeries", enhancement: Enhancement, model: Any) -> "EnhancedSeries":
+        from lucidmr.dicom.derived import derived_folder_name
+        from lucidmr.enhance.pipeline import enhance
+
+        enhanced = enhance(series, enhancement, model=model, device=self.device)
+        folder = self.output / derived_folder_name(series, enhanced.provenance)
+        files = enhanced.save(folder, self.overwrite, lambda images: _tracked(images, series.label, len(series)))
+        for line in enhanced.warnings:
+            _complain(f"{series.label}: warning: {line}")
+        _say(f"{series.label}: {len(series)} images in {len(files)} files, {folder}")
+        return enhanced
+
+
+@dataclass(frozen=True)
+class Inspect:
+    """Show what was acquired, per series: every fact with value, source and confidence, and the context it becomes."""
+
+    input: _Input
+    """A DICOM file, a folder, or a DICOMDIR."""
+    as_json: Annotated[bool, tyro.conf.arg(name="json"), tyro.conf.FlagCreatePairsOff] = False
+    """For programs."""
+
+    def run(self) -> int:
+        """Print the facts."""
+        from lucidmr.dicom.series import read_series
+        from lucidmr.inspection import as_dict, show
+
+        found = read_series(self.input)
+        if self.as_json:
+            _say(json.dumps(as_dict(found), indent=2))
+        else:
+            show(found)
+        return 1 if any(refusal.damaged for refusal in found.refused) or not found.series else 0
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Simulate a phantom scan into a DICOM series, enhance it, and show before, after and difference."""
+
+    output: _Output = Path("demo")
+    """Folder for the series, pictures and report."""
+    device: Device = "auto"
+    """Where to compute."""
+    overwrite: _Flag = False
+    """Replace an earlier demo."""
+
+    def run(self) -> int:
+        """Make the demo."""
+        from lucidmr.demo import make_demo
+
+        _check_output(self.output, self.overwrite)
+        for line in make_demo(self.output, self.device, self.overwrite):
+            _say(line)
+        return 0
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train the 2D network on pairs simulated from image volumes (NIfTI files, DICOM series)."""
+
+    data: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
+    """Folders that hold volumes."""
+    out: Path = Path("runs/2d")
+    """Folder for checkpoint, log and weights; a run that was stopped goes on from its checkpoint."""
+    minutes: float = 0.0
+    """Spread the schedule over so many minutes; 0 runs the paper's 10 + 3 epochs."""
+    slices_per_epoch: int = 20_000
+    """Simulated slices that count as one epoch."""
+    slices_per_step: int = 4
+    """Simulated slices in a batch; four squares are cut from each."""
+    learning_rate: float = 1e-3
+    """Adam's learning rate for the first epochs; a tenth of it for the last."""
+    target: Literal["low_variance", "noisy"] = "low_variance"
+    """Kind of target; noisy is the paper's."""
+    workers: int = 1
+    """Processes that simulate pairs."""
+    threads: int = 0
+    """CPU threads of the training process; 0 leaves it to torch."""
+    seed: int = 0
+    """Everything random follows from it."""
+    device: Device = "auto"
+    """Where to train."""
+    name: str = "lucidmr-2d"
+    """Name for the card of the weights."""
+
+    def run(self) -> int:
+        """Train, or go on with a stopped run."""
+        import torch
+
+        from lucidmr import __version__
+        from lucidmr.enhance.device import choose_device
+        from lucidmr.train.loop import train
+        from lucidmr.train.settings import TrainSettings
+        from lucidmr.train.stream import gather_slices
+
+        if self.threads:
+            torch.set_num_threads(self.threads)
+        names = ("minutes", "slices_per_epoch", "slices_per_step", "learning_rate", "target", "workers", "seed")
+        try:
+            settings = TrainSettings(**{name: getattr(self, name) for name in names})
+        except ValueError as error:
+            raise LucidError(f"--{str(error).replace('_', '-')}") from error
+        device = choose_device(self.device)
+        sources = gather_slices(self.data)
+        _say(f"{len(sources)} volumes, {sum(len(slices.images) for slices in sources)} slices; training on {device}")
+        card = {"name": self.name, "version": __version__, "sources": sorted({entry.source for entry in sources})}
+        _say(f"weights: {train(sources, settings, self.out, device, card)}")
+        return 0
+
+
+_COMMANDS: dict[str, Callable[..., Any]] = {"enhance": Enhance, "inspect": Inspect, "demo": Demo, "train": Train}
+
+
+def main() -> None:
+    """Entry point of ``lucidmr``."""
+    from lucidmr import __version__
+
+    if sys.argv[1:] == ["--version"]:
+        _say(f"lucidmr {__version__}")
+        return
+    command = tyro.extras.subcommand_cli_from_dict(
+        _COMMANDS,
+        prog="lucidmr",
+        description="One model that makes any MR series quieter and sharper: DICOM in, DICOM out. "
+        "Research software, not a medical device.",
+    )
+    try:
+        status = command.run()
+    except LucidError as error:
+        _complain(f"error: {error}")
+        status = 2
+    except KeyboardInterrupt:
+        _complain("stopped; nothing half-written is left behind")
+        status = 130
+    raise SystemExit(status)
+
+
+def _say_what_is_passed_over(found: "SeriesCollection") -> None:
+    for refusal in found.refused:
+        _complain(f"passed over: {refusal.label}: {refusal.reason}")
+    for line in found.warnings:
+        _complain(f"warning: {line}")
+
+
+def _check_output(folder: Path, overwrite: bool) -> None:
+    """Refuse a folder that holds something, unless overwriting is allowed.
+
+    Raises:
+        LucidError: It does, or it is a file or cannot be read or made.
+    """
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise LucidError(f"{folder}: is a file; name a folder for the output")
+        if folder.is_dir() and any(folder.iterdir()) and not overwrite:
+            raise LucidError(f"{folder}: already holds something; choose another folder or add --overwrite")
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LucidError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from error
+
+
+def _tracked(images: Iterator[Any], label: str, total: int) -> Iterable[Any]:
+    from rich.progress import track
+
+    return track(images, label, total, disable=not sys.stderr.isatty(), console=_console())
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def _say(line: str) -> None:
+    print(line)  # noqa: T201
+
+
+def _complain(line: str) -> None:
+    print(f"lucidmr: {' '.join(line.split())}", file=sys.stderr)  # noqa: T201

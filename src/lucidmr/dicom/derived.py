@@ -1,0 +1,165 @@
+"""Writes processed images as a new series beside the original.
+
+DICOM: single-frame in, single-frame out (MR Image Storage); multi-frame in, multi-frame out with the same structure.
+Explicit VR little endian, uncompressed. Pixel format and rescale stay those of the source, so values mean the same.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from lucidmr.dicom.output import FILE_NAME, check_apart, new_folder
+from lucidmr.dicom.pixels import stored_values
+from lucidmr.dicom.provenance import Provenance, derived_uid
+from lucidmr.dicom.rewrite import SERIES_OFFSET, repair_windows, rewrite
+from lucidmr.dicom.series import ImageSeries
+from lucidmr.dicom.storage import pixel_format, put_pixels, restore_padding
+from lucidmr.dicom.values import READ_ERRORS, number, quiet
+from lucidmr.errors import LucidError
+
+__all__ = ["Provenance", "derived_folder_name", "write_derived"]
+
+
+def write_derived(
+    series: ImageSeries,
+    images: Iterable[NDArray[np.float32]],
+    folder: Path,
+    provenance: Provenance,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write processed images as a derived series. The folder appears whole or not at all.
+
+    Every derived UID follows from the source's UID and the provenance: a rerun makes the same objects.
+
+    Args:
+        series: The source.
+        images: One per image of the source, in its order: real-world values, rows x columns, all of one shape. The
+            shape may differ from the source's; the field of view is the same, aligned at its corners. Taken one at a
+            time; held in memory until a file is complete.
+        folder: Where to write; must not exist (or be empty), and not lie in the source's folder.
+        provenance: What was done.
+        overwrite: Replace an earlier output of Lucid MR.
+
+    Returns:
+        The files, in the order of their first images.
+
+    Raises:
+        LucidError: The folder cannot be used, an image holds values that are not finite, or a source file is gone.
+        ValueError: The number of images is not that of the series, or their shapes differ.
+    """
+    check_apart(folder, series.root, series.paths)
+    created = provenance.created or datetime.now()
+    with new_folder(folder, overwrite) as part:
+        writer = _Writer(series, part, provenance, created)
+        for index, image in enumerate(images):
+            writer.add(index, image)
+        writer.finish()
+    return [folder / name for name in writer.names]
+
+
+def derived_folder_name(series: ImageSeries, provenance: Provenance) -> str:
+    """A name for the series' output folder: readable, stable, and unique among the series of a run."""
+    words = re.sub(r"[^A-Za-z0-9]+", "_", series.description).strip("_")[:40] or "series"
+    place = f"{series.uid} {series.rows} {series.columns} {series.paths[0].name}"
+    unique = f"{int(derived_uid(place, provenance, 'folder').split('.')[-1]) % 16**6:06x}"
+    return f"{(series.number or 0) + SERIES_OFFSET:04d}_{words}_{unique}"
+
+
+@dataclass
+class _File:
+    """The images of one file, as they come in."""
+
+    values: NDArray[np.float32]
+    waiting: set[int]
+
+
+class _Writer:
+    """Collects the images of each file and writes it when it is complete."""
+
+    def __init__(self, series: ImageSeries, folder: Path, provenance: Provenance, created: datetime) -> None:
+        self.series, self.folder, self.provenance, self.created = series, folder, provenance, created
+        self.shape: tuple[int, int] | None = None
+        self.count = 0
+        self.names: list[str] = []
+        self.files: dict[int, _File] = {}
+        self.frames = [
+            sorted((frame for frame in series.frames if frame.file == number), key=lambda frame: frame.index)
+            for number in range(len(series.paths))
+        ]
+
+    def add(self, index: int, image: NDArray[np.float32]) -> None:
+        """Take the next image; write its file if that makes it complete."""
+        if index >= len(self.series):
+            raise ValueError(f"more images than the {len(self.series)} of {self.series.label}")
+        if image.ndim != 2 or self.shape not in (None, image.shape):
+            raise ValueError(f"image {index} has shape {image.shape}, those before {self.shape}")
+        if not np.isfinite(image).all():
+            raise LucidError(f"{self.series.label}: image {index + 1} holds values that are not finite; not written")
+        self.shape = (image.shape[0], image.shape[1])
+        frame = self.series.frames[index]
+        count = len(self.frames[frame.file])
+        file = self.files.setdefault(frame.file, _File(np.empty((count, *self.shape), np.float32), set(range(count))))
+        file.values[frame.index] = image
+        file.waiting.discard(frame.index)
+        self.count += 1
+        if not file.waiting:
+            self._write(frame.file, self.files.pop(frame.file).values)
+
+    def finish(self) -> None:
+        """Check that no image is missing."""
+        if self.count != len(self.series):
+            raise ValueError(f"{self.count} images for the {len(self.series)} of {self.series.label}")
+
+    # The source's odd values are copied as they are, without a warning: they are not ours to mend.
+    @quiet()
+    @pydicom.config.disable_value_validation()
+    def _write(self, number: int, values: NDArray[np.float32]) -> None:
+        source = _read(self.series.paths[number])
+        layout = pixel_format(source)
+        stored = np.empty(values.shape, layout.dtype)
+        for place, frame in enumerate(self.frames[number]):
+            stored[place] = layout.encode(values[place], frame.slope, frame.intercept)
+            self._restore_padding(source, frame.index, number, stored[place])
+        matrix = (values.shape[1], values.shape[2])
+        header = rewrite(source, self.frames[number], matrix, self.provenance, self.created)
+        put_pixels(header, stored)
+        repair_windows(header, values)
+        name = FILE_NAME.format(len(self.names) + 1)
+        _save(header, self.folder / name, self.series.paths[number])
+        self.names.append(name)
+
+    def _restore_padding(self, source: Dataset, frame: int, file: int, stored: NDArray[np.integer]) -> None:
+        if number(source, "PixelPaddingValue"):
+            restore_padding(source, stored_values(self.series.paths[file], frame), stored)
+
+
+def _read(path: Path) -> Dataset:
+    try:
+        return pydicom.dcmread(path, stop_before_pixels=True, force=True)
+    except OSError as error:
+        raise LucidError(f"{path}: cannot be read ({error.strerror or error}); did it move?") from error
+
+
+def _save(header: Dataset, path: Path, source: Path) -> None:
+    _drop_unreadable(header)
+    try:
+        pydicom.dcmwrite(path, header, implicit_vr=False, little_endian=True, enforce_file_format=True)
+    except READ_ERRORS as error:
+        why = " ".join(str(error).split())[:200]
+        raise LucidError(f"{source}: the header cannot be written again ({why}); export the file again") from error
+
+
+def _drop_unreadable(header: Dataset) -> None:
+    """Remove elements whose bytes break their own VR: they cannot be written, and nobody could read them."""
+    for tag in list(header.keys()):
+        try:
+            header[tag]
+        except READ_ERRORS:
+            del header[tag]

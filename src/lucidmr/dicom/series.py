@@ -1,0 +1,265 @@
+"""Reads MR series from DICOM files: which can be processed, which cannot and why.
+
+DICOM: MR Image Storage, Enhanced MR Image Storage, Legacy Converted Enhanced MR Image Storage (PS3.4 B.5).
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from lucidmr.dicom.files import DIRECTORY_CLASS, NOT_DICOM, HeaderFile, find_files, read_header
+from lucidmr.dicom.frames import Frame, frames_of
+from lucidmr.dicom.geometry import Geometry
+from lucidmr.dicom.kinds import frame_refusal, is_enhanced, refusal, remarks
+from lucidmr.dicom.pixels import stored_values
+from lucidmr.dicom.stacks import distinct_orientations, stack_warnings, stacks_of
+from lucidmr.dicom.values import integer, item, number, numbers, quiet, text, tokens, value
+
+_LOCALIZER_NAME = re.compile(r"locali[sz]er|scout|survey|3[ -]?pl|(^|[^a-z])loc($|[^a-z])", re.I)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSeries:
+    """The magnitude images of one MR series that share matrix, pixel spacing and phase encoding axis.
+
+    Images are numbered from 0: stack after stack, sorted by position within each stack. Pixels are read from the
+    files when asked for.
+
+    Attributes:
+        root: The path that was given to :func:`read_series`.
+        paths: The source files.
+        headers: Their attributes without pixel data, in the same order. Not to be changed.
+        frames: What each image is, in image order.
+        stacks: Image numbers of each stack (one echo, one b-value, one time point ...).
+        rows: Pixels of a column.
+        columns: Pixels of a row.
+        warnings: What the user should know, one line each.
+    """
+
+    root: Path
+    paths: tuple[Path, ...]
+    headers: tuple[Dataset, ...]
+    frames: tuple[Frame, ...]
+    stacks: tuple[tuple[int, ...], ...]
+    rows: int
+    columns: int
+    warnings: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __repr__(self) -> str:
+        return f"<ImageSeries {self.label}: {len(self)} images {self.rows} x {self.columns}, {len(self.stacks)} stacks>"
+
+    @property
+    def uid(self) -> str:
+        """SeriesInstanceUID."""
+        return text(self.headers[0], "SeriesInstanceUID")
+
+    @property
+    def number(self) -> int | None:
+        """SeriesNumber, ``None`` if absent."""
+        found = number(self.headers[0], "SeriesNumber")
+        return None if found is None else int(found)
+
+    @property
+    def description(self) -> str:
+        """SeriesDescription, empty if absent."""
+        return text(self.headers[0], "SeriesDescription")
+
+    @cached_property
+    def label(self) -> str:
+        """Number and description for people to read."""
+        return _label(self.headers[0])
+
+    @property
+    def enhanced(self) -> bool:
+        """Whether the files are multi-frame."""
+        return is_enhanced(self.headers[0])
+
+    def header(self, index: int) -> Dataset:
+        """The attributes of the file that image ``index`` is in."""
+        return self.headers[self.frames[index].file]
+
+    def path(self, index: int) -> Path:
+        """The file that image ``index`` is in."""
+        return self.paths[self.frames[index].file]
+
+    def geometry(self, index: int) -> Geometry | None:
+        """Position, orientation and spacing of image ``index`` in mm; ``None`` if the header does not say."""
+        return self.frames[index].geometry
+
+    def image(self, index: int) -> NDArray[np.float32]:
+        """Read image ``index``.
+
+        Returns:
+            Real-world values (stored value times RescaleSlope plus RescaleIntercept, per image), rows x columns.
+
+        Raises:
+            LucidError: The file is gone or cannot be decoded.
+        """
+        frame = self.frames[index]
+        stored = stored_values(self.paths[frame.file], frame.index).astype(np.float64)
+        return (stored * frame.slope + frame.intercept).astype(np.float32)
+
+    def images(self) -> Iterator[NDArray[np.float32]]:
+        """Read all images in order, one at a time."""
+        return (self.image(index) for index in range(len(self)))
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Files that are not processed.
+
+    Attributes:
+        label: The series or file, for people to read.
+        reason: Why, in one line.
+        paths: The files.
+    """
+
+    label: str
+    reason: str
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class SeriesCollection:
+    """What was found under a path.
+
+    Attributes:
+        series: What can be processed.
+        refused: What cannot, with the reason.
+        warnings: What the user should know, one line each, with the series' label in front.
+    """
+
+    series: tuple[ImageSeries, ...]
+    refused: tuple[Refusal, ...]
+    warnings: tuple[str, ...]
+
+
+def read_series(path: Path | str) -> SeriesCollection:
+    """Read the headers of all DICOM files under a path and group them into series.
+
+    Nothing under the path stops the rest from being read; whatever cannot be processed is named in ``refused``.
+
+    Args:
+        path: A DICOM file, a folder (read recursively) or a DICOMDIR.
+
+    Raises:
+        LucidError: There is nothing at the path, or the folder is empty.
+    """
+    root = Path(path)
+    groups: dict[tuple[object, ...], list[HeaderFile]] = defaultdict(list)
+    refused: list[tuple[str, str, Path]] = []
+    doubles: list[str] = []
+    seen: set[str] = set()
+    with quiet():
+        for read in map(read_header, find_files(root)):
+            header = read.header
+            if header is None:
+                refused.append(("" if read.problem == NOT_DICOM else read.path.name, read.problem, read.path))
+            elif text(header, "SOPClassUID") == DIRECTORY_CLASS:
+                continue
+            elif reason := refusal(header) or read.problem or _frames_refusal(header):
+                refused.append((_label(header), reason, read.path))
+            elif (uid := text(header, "SOPInstanceUID")) and uid in seen:
+                doubles.append(f"{_label(header)}: {read.path.name} repeats a SOP Instance UID; one of the two is used")
+            else:
+                seen.add(uid)
+                groups[_series_key(header)].append(read)
+        series = _series_of(root, groups, refused)
+    parts: dict[str, int] = defaultdict(int)
+    for found in series:
+        parts[found.uid] += 1
+    split = [f"{_label_of(series, uid)}: images of {n} sizes or phase directions; each is processed by itself"
+             for uid, n in parts.items() if n > 1]  # fmt: skip
+    warnings = [f"{found.label}: {line}" for found in series for line in found.warnings]
+    return SeriesCollection(tuple(series), _refusals(refused), tuple(dict.fromkeys(doubles + split + warnings)))
+
+
+def _series_of(
+    root: Path, groups: dict[tuple[object, ...], list[HeaderFile]], refused: list[tuple[str, str, Path]]
+) -> list[ImageSeries]:
+    found = []
+    for group in groups.values():
+        headers = [read.header for read in group if read.header is not None]
+        paths = [read.path for read in group]
+        frames = [frame for index, header in enumerate(headers) for frame in frames_of(header, index)]
+        stacks = sorted(stacks_of(frames), key=lambda stack: min((frame.order, frame.file) for frame in stack))
+        if _localizer(headers[0]) and (planes := distinct_orientations(stacks)) > 1:
+            reason = f"localizer with {planes} orientations"
+            refused += [(_label(header), reason, path) for header, path in zip(headers, paths, strict=True)]
+        else:
+            found.append(_image_series(root, paths, headers, stacks))
+    return sorted(found, key=lambda series: (series.number is None, series.number or 0, series.uid, series.rows))
+
+
+def _image_series(
+    root: Path, paths: list[Path], headers: list[Dataset], stacks: Sequence[Sequence[Frame]]
+) -> ImageSeries:
+    numbered = iter(range(sum(map(len, stacks))))
+    lines = [line for header in headers for line in remarks(header)] + stack_warnings(stacks)
+    return ImageSeries(
+        root=root,
+        paths=tuple(paths),
+        headers=tuple(headers),
+        frames=tuple(frame for stack in stacks for frame in stack),
+        stacks=tuple(tuple(next(numbered) for _ in stack) for stack in stacks),
+        rows=integer(headers[0], "Rows", 0),
+        columns=integer(headers[0], "Columns", 0),
+        warnings=tuple(dict.fromkeys(lines)),
+    )
+
+
+def _series_key(header: Dataset) -> tuple[object, ...]:
+    spacing = tuple(round(step, 4) for step in numbers(header, "PixelSpacing"))
+    names = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "InPlanePhaseEncodingDirection")
+    matrix = (integer(header, "Rows", 0), integer(header, "Columns", 0))
+    return (*(text(header, name) for name in names), *matrix, spacing)
+
+
+def _frames_refusal(header: Dataset) -> str:
+    """Why a multi-frame file cannot be processed as a whole; empty if every frame is a magnitude image."""
+    if not is_enhanced(header):
+        return ""
+    groups = value(header, "PerFrameFunctionalGroupsSequence") or []
+    if len(groups) != integer(header, "NumberOfFrames", 0) or not groups:
+        return f"{len(groups)} descriptions for {integer(header, 'NumberOfFrames', 0)} frames"
+    shared = item(header, "SharedFunctionalGroupsSequence") or Dataset()
+    types = (item(group, "MRImageFrameTypeSequence") or item(shared, "MRImageFrameTypeSequence") for group in groups)
+    reasons = [reason for kind in types if kind is not None and (reason := frame_refusal(kind))]
+    if not reasons:
+        return ""
+    return reasons[0] if len(reasons) == len(groups) else f"{len(reasons)} of {len(groups)} frames: {reasons[0]}"
+
+
+def _localizer(header: Dataset) -> bool:
+    names = text(header, "SeriesDescription") + " " + text(header, "ProtocolName")
+    return "LOCALIZER" in tokens(header, "ImageType") or _LOCALIZER_NAME.search(names) is not None
+
+
+def _label(header: Dataset) -> str:
+    name = text(header, "SeriesDescription") or text(header, "ProtocolName") or "no description"
+    return f"series {text(header, 'SeriesNumber') or '?'} ({name})"
+
+
+def _label_of(series: list[ImageSeries], uid: str) -> str:
+    return next(found.label for found in series if found.uid == uid)
+
+
+def _refusals(refused: list[tuple[str, str, Path]]) -> tuple[Refusal, ...]:
+    grouped: dict[tuple[str, str], list[Path]] = defaultdict(list)
+    for label, reason, path in refused:
+        grouped[label, reason].append(path)
+    found = []
+    for (label, reason), paths in grouped.items():
+        files = paths[0].name if len(paths) == 1 else f"{len(paths)} files"
+        found.append(Refusal(label or files, reason, tuple(paths)))
+    return tuple(found)

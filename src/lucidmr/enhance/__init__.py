@@ -1,0 +1,1 @@
+"""Enhancing DICOM series: standardize, network, restore; and the measurement of what was achieved."""

@@ -1,0 +1,82 @@
+"""Make the noise dial mean what it says on this very series.
+
+A network that is not trained to the end removes less noise than asked for, by a share that depends on noise level and
+anatomy. The gated head is linear in the share of predicted noise that is removed, so one measurement with weak extra
+noise (the probe, physics of :mod:`lucidmr.enhance.probe`) tells for every share which noise reduction it gives in
+homogeneous tissue, and the share that gives the wanted one is found without running the network again.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from lucidmr.enhance.probe import homogeneous_mask, local_power
+
+MOST_REMOVAL: Final = 1.25
+"""More than all of the predicted noise is removed only to make up for noise that was predicted too weak."""
+
+
+@dataclass(frozen=True)
+class Response:
+    """How weak extra noise passes through the parts of the gated head, on the standardized grid.
+
+    Attributes:
+        given: Change of the input, (image, freq, phase).
+        noise: Change of the predicted noise.
+        detail: Change of the gated details.
+        where: Homogeneous tissue.
+    """
+
+    given: Float[Tensor, "image freq phase"]
+    noise: Float[Tensor, "image freq phase"]
+    detail: Float[Tensor, "image freq phase"]
+    where: Tensor
+
+    def noise_reduction(self, removal: float) -> float:
+        """Median noise reduction in homogeneous tissue when this share of the predicted noise is removed."""
+        after = local_power(self.given + self.detail - removal * self.noise)
+        ratio = local_power(self.given)[self.where] / after[self.where].clamp_min(1e-20)
+        median: Tensor = ratio.median()
+        return math.sqrt(float(median))
+
+
+def calibrated_removal(response: Response, wanted: float) -> float:
+    """The share of predicted noise whose removal gives the wanted noise reduction.
+
+    Args:
+        response: Measured on the series.
+        wanted: Noise-reduction factor.
+
+    Returns:
+        A share between 0 and :data:`MOST_REMOVAL`; the upper bound where not even that reduces noise as far.
+    """
+    shares = [MOST_REMOVAL * step / 25 for step in range(26)]
+    previous = shares[0]
+    for share in shares[1:]:
+        if response.noise_reduction(share) >= wanted:
+            return _bisect(response, wanted, previous, share)
+        previous = share
+    return max(shares, key=response.noise_reduction)
+
+
+def _bisect(response: Response, wanted: float, low: float, high: float) -> float:
+    for _ in range(6):
+        middle = 0.5 * (low + high)
+        low, high = (low, middle) if response.noise_reduction(middle) >= wanted else (middle, high)
+    return 0.5 * (low + high)
+
+
+def response_of(before: Float[Tensor, "image freq phase"], changes: tuple[Tensor, Tensor, Tensor]) -> Response:
+    """Collect a response.
+
+    Args:
+        before: Standardized images without extra noise; homogeneous tissue is looked for in them.
+        changes: Change of input, predicted noise and gated details.
+
+    Returns:
+        The response.
+    """
+    return Response(*changes, homogeneous_mask(before))

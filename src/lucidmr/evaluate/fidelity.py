@@ -1,0 +1,134 @@
+"""How close an image is to a known truth, and whether a processor that was asked for nothing did nothing.
+
+Fidelity belongs to simulated acquisitions of real anatomy, never to subjects the network was trained on.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from lucidmr.enhance.probe import body_mask
+from lucidmr.shapes import Image
+
+
+@dataclass(frozen=True)
+class Harm:
+    """What a processor that was asked for nothing changed.
+
+    Attributes:
+        mean_change: Mean absolute change over the range of the input: 0.005 or less is harmless.
+        autocorrelation: Root mean square autocorrelation of the change at lags of 2 to 8 acquired pixels: near 0 for
+            noise, towards 1 for structure.
+        edge_correlation: Correlation of the magnitude of the change with the gradient magnitude of the input, in the
+            body: near 0 for noise, towards 1 where edges were changed.
+    """
+
+    mean_change: float
+    autocorrelation: float
+    edge_correlation: float
+
+
+def nrmse(image: Image, truth: Image) -> float:
+    """Root mean square error over the root mean square of the truth.
+
+    Args:
+        image: The image to judge.
+        truth: What it should be.
+
+    Returns:
+        0 for identity.
+    """
+    return float(torch.linalg.vector_norm(image - truth) / torch.linalg.vector_norm(truth))
+
+
+def psnr(image: Image, truth: Image, value_range: float | None = None) -> float:
+    """Peak signal-to-noise ratio.
+
+    Args:
+        image: The image to judge.
+        truth: What it should be.
+        value_range: Range of values; by default that of the truth.
+
+    Returns:
+        10 log10(range^2 / mean squared error) in dB; infinite for identity.
+    """
+    return float(10.0 * torch.log10(_range(truth, value_range) ** 2 / (image - truth).square().mean()))
+
+
+def ssim(image: Image, truth: Image, value_range: float | None = None) -> float:
+    """Structural similarity (Wang et al., IEEE Trans. Image Process. 13:600, 2004, equation 13).
+
+    Gaussian window of 11 x 11 pixels and standard deviation 1.5, K1 = 0.01, K2 = 0.03, averaged where the window fits.
+
+    Args:
+        image: The image to judge, 11 x 11 pixels or more.
+        truth: What it should be.
+        value_range: Range of values; by default that of the truth.
+
+    Returns:
+        The mean over pixels and images; 1 for identity.
+    """
+    scale = _range(truth, value_range)
+    # Single precision loses the variance of bright images to cancellation.
+    x, y = image.double(), truth.double()
+    mean_x, mean_y = _window_mean(x), _window_mean(y)
+    variance = _window_mean(x * x) - mean_x * mean_x + _window_mean(y * y) - mean_y * mean_y
+    covariance = _window_mean(x * y) - mean_x * mean_y
+    c1, c2 = (0.01 * scale) ** 2, (0.03 * scale) ** 2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
+    return float((luminance * (2 * covariance + c2) / (variance + c2)).mean())
+
+
+def harm(before: Float[Tensor, "freq phase"], after: Float[Tensor, "freq phase"], scale: float = 1.0) -> Harm:
+    """Judge a change that should be none, or nothing but noise.
+
+    Args:
+        before: The untouched image on the grid of ``after``.
+        after: The processed image.
+        scale: Grid pixels per acquired pixel (1 / k-space extent).
+
+    Returns:
+        Size and structure of the change.
+    """
+    change = after - before
+    edges = torch.stack(torch.gradient(before)).square().sum(0).sqrt()
+    body = body_mask(before)
+    return Harm(
+        float(change.abs().mean() / (before.max() - before.min())),
+        _ring_autocorrelation(change, scale),
+        _correlation(change.abs()[body], edges[body]),
+    )
+
+
+def _range(truth: Image, value_range: float | None) -> float:
+    return float(truth.max() - truth.min()) if value_range is None else value_range
+
+
+def _window_mean(image: Image) -> Float[Tensor, "... inner_freq inner_phase"]:
+    """Local mean under the Gaussian window, where it fits."""
+    taps = torch.exp(-torch.arange(-5, 6, dtype=image.dtype, device=image.device).square() / (2 * 1.5**2))
+    taps /= taps.sum()
+    flat = image.reshape(-1, 1, *image.shape[-2:])
+    flat = F.conv2d(F.conv2d(flat, taps.reshape(1, 1, -1, 1)), taps.reshape(1, 1, 1, -1))
+    return flat.reshape(*image.shape[:-2], *flat.shape[-2:])
+
+
+def _ring_autocorrelation(change: Float[Tensor, "freq phase"], scale: float) -> float:
+    padded = (2 * change.shape[0], 2 * change.shape[1])
+    power: Tensor = torch.fft.rfft2(change - change.mean(), s=padded)
+    correlation: Tensor = torch.fft.irfft2(power.abs().square(), s=padded)
+    lags = (torch.fft.fftfreq(n, 1.0 / n, device=change.device) for n in padded)
+    distance = torch.hypot(*torch.meshgrid(*lags, indexing="ij"))
+    ring = correlation[(distance >= 2 * scale) & (distance <= 8 * scale)]
+    total = correlation[0, 0]
+    return float((ring / total).square().mean().sqrt()) if float(total) > 0.0 else 0.0
+
+
+def _correlation(first: Float[Tensor, " n"], second: Float[Tensor, " n"]) -> float:
+    """Pearson's coefficient; 0 where one of the two is constant."""
+    first, second = first - first.mean(), second - second.mean()
+    norm = float(torch.linalg.vector_norm(first) * torch.linalg.vector_norm(second))
+    return float(first @ second) / norm if norm > 0.0 else 0.0

@@ -1,0 +1,1 @@
+"""The context enhanced U-Net and its weights."""

@@ -1,0 +1,1 @@
+"""Training pairs: raw data and a seed in, (input, target, context) out."""

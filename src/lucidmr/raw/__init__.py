@@ -1,0 +1,1 @@
+"""Raw data: one reader per format, all giving a RawScan."""

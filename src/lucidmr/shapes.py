@@ -1,0 +1,21 @@
+"""Names for arrays. Axes are named by encoding direction; leading axes (``...``) are batches.
+
+The shapes are checked at run time in the tests only (jaxtyping's import hook with beartype) and cost nothing otherwise.
+"""
+
+from jaxtyping import Bool, Complex, Float
+from torch import Tensor
+
+KSpace = Complex[Tensor, "... coil freq phase"]
+"""Multi-coil k-space, centred: the sample at index n // 2 of each axis is DC."""
+CoilImages = Complex[Tensor, "... coil freq phase"]
+"""One complex image per receive coil."""
+CoilMaps = Complex[Tensor, "... coil freq phase"]
+"""Complex receive sensitivities, dimensionless."""
+ComplexImage = Complex[Tensor, "... freq phase"]
+Image = Float[Tensor, "... freq phase"]
+"""A real image; rows (last axis) run along phase."""
+Mask = Bool[Tensor, "... freq phase"]
+"""True where a sample or pixel counts."""
+ContextVectors = Float[Tensor, "batch field"]
+"""One row of :attr:`lucidmr.context.Context.vector` per image."""

@@ -1,0 +1,190 @@
+"""Standardization: every image reaches the network in the same orientation, pixel grid and intensity scale.
+
+Jeong et al. (arXiv 2405.03684, section 2.3): (1) rows along phase encoding, (2) zero padding of an asymmetric field
+of view cropped, (3) Lanczos in-plane interpolation to a common matrix, (4) a normalization that is invariant to any
+linear rescale. The reverse undoes 4, 2 and 1; the finer matrix stays.
+"""
+
+from dataclasses import dataclass
+from math import floor
+from typing import Final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lucidmr.shapes import Image
+
+SIDE_2D: Final = 1024
+"""Pixels along freq of a standardized image of a 2D acquisition (the paper, section 2.3)."""
+SIDE_3D: Final = 768
+"""The same for a 3D acquisition."""
+LANCZOS_LOBES: Final = 3
+
+
+@dataclass(frozen=True)
+class Standardization:
+    """How the images of one series are standardized, and all that is needed to undo it.
+
+    Attributes:
+        transposed: Whether stored rows and columns change places so that rows run along phase.
+        matrix: Stored (freq, phase) pixels, after transposing.
+        crop_freq: First and one-past-last stored pixel of the displayed field of view along freq.
+        crop_phase: The same along phase.
+        grid: (freq, phase) pixels of the whole standardized image, padding included.
+        offset: Subtracted from every value.
+        scale: Divides every value after that; positive.
+    """
+
+    transposed: bool
+    matrix: tuple[int, int]
+    crop_freq: tuple[int, int]
+    crop_phase: tuple[int, int]
+    grid: tuple[int, int]
+    offset: float
+    scale: float
+
+    @property
+    def box(self) -> tuple[slice, slice]:
+        """The displayed field of view on the standardized grid."""
+        return tuple(  # type: ignore[return-value]
+            slice(round(start * pixels / stored), round(stop * pixels / stored))
+            for (start, stop), pixels, stored in zip(
+                (self.crop_freq, self.crop_phase), self.grid, self.matrix, strict=True
+            )
+        )
+
+
+def plan(
+    images: Float[Tensor, "image row column"], *, phase_along_rows: bool, side: int, filled: float = 1.0
+) -> Standardization:
+    """Decide how the images of one series are standardized.
+
+    Zero padding is cropped where the header tells of it and the pixels agree: what lies outside the displayed field
+    of view is one constant. The scale comes from all the images together, so that a slice of air is not blown up.
+
+    Args:
+        images: Some or all images of the series, as stored.
+        phase_along_rows: True when phase encoding runs along the row, i.e. the column index (DICOM ``ROW``).
+        side: Wanted pixels along freq; a finer stored matrix is kept, never reduced.
+        filled: Share of the phase axis that the displayed field of view fills, from the header; the rest is padding.
+
+    Returns:
+        The plan, the same for every image of the series.
+
+    Raises:
+        ValueError: There is no pixel, or a value is not finite.
+    """
+    if images.numel() == 0:
+        raise ValueError("there are no pixels to standardize")
+    if not torch.isfinite(images).all():
+        raise ValueError("the images hold values that are not finite")
+    oriented = images if phase_along_rows else images.transpose(-1, -2)
+    n_freq, n_phase = oriented.shape[-2:]
+    crop = _displayed(oriented, filled)
+    grid = standard_grid((n_freq, n_phase), side)
+    offset, scale = _intensity_range(oriented[..., crop[0] : crop[1]])
+    return Standardization(not phase_along_rows, (n_freq, n_phase), (0, n_freq), crop, grid, offset, scale)
+
+
+def standard_grid(matrix: tuple[int, int], side: int) -> tuple[int, int]:
+    """(freq, phase) pixels of the standardized grid of a stored (freq, phase) matrix; never coarser than it."""
+    factor = max(side / matrix[0], 1.0)
+    return round(matrix[0] * factor), round(matrix[1] * factor)
+
+
+def standardize(images: Float[Tensor, "*batch row column"], how: Standardization) -> Image:
+    """Bring stored images to the standardized orientation, grid and scale, cropped to the displayed field of view.
+
+    Args:
+        images: Images as stored; their matrix must be the plan's.
+        how: The plan of the series.
+
+    Returns:
+        (..., freq, phase), float32; tissue lies between about 0 and 1.
+
+    Raises:
+        ValueError: The matrix is not the plan's.
+    """
+    rows, columns = how.box
+    return (interpolate(images, how)[..., rows, columns] - how.offset) / how.scale
+
+
+def restore(enhanced: Image, images: Float[Tensor, "*batch row column"], how: Standardization) -> Tensor:
+    """Undo :func:`standardize` but for the interpolation: intensities, padding and orientation are the source's.
+
+    Args:
+        enhanced: Output of the network on the standardized grid, displayed field of view only.
+        images: The stored images that were standardized; outside the displayed field of view they are returned.
+        how: The plan of the series.
+
+    Returns:
+        (..., row, column) on the interpolated grid, in the source's units.
+    """
+    full = interpolate(images, how)
+    rows, columns = how.box
+    full[..., rows, columns] = enhanced * how.scale + how.offset
+    return full.transpose(-1, -2) if how.transposed else full
+
+
+def interpolate(images: Float[Tensor, "*batch row column"], how: Standardization) -> Image:
+    """Oriented and Lanczos-interpolated images, uncropped, in the source's units: what "unchanged" means here."""
+    oriented = images.transpose(-1, -2) if how.transposed else images
+    if tuple(oriented.shape[-2:]) != how.matrix:
+        raise ValueError(f"the image's matrix {tuple(oriented.shape[-2:])} is not the planned one {how.matrix}")
+    return resample(oriented, how.grid)
+
+
+def resample(images: Float[Tensor, "*batch freq phase"], grid: tuple[int, int]) -> Float[Tensor, "*batch f p"]:
+    """Separable Lanczos interpolation to another matrix over the same field of view (pixel corners aligned)."""
+    weights_freq = lanczos_matrix(images.shape[-2], grid[0]).to(images)
+    weights_phase = lanczos_matrix(images.shape[-1], grid[1]).to(images)
+    return weights_freq @ images @ weights_phase.T
+
+
+def lanczos_matrix(n_in: int, n_out: int) -> Float[Tensor, "n_out n_in"]:
+    """Weights of Lanczos interpolation (three lobes) along one axis.
+
+    Pixels are areas: output pixel j lies at (j + 1/2) n_in / n_out - 1/2 of the input, so that the outer corners of
+    the two fields of view coincide. Rows sum to 1; beyond the border the border pixel is repeated. When the axis is
+    reduced the kernel widens with it, which keeps aliases out.
+
+    Args:
+        n_in: Pixels of the input.
+        n_out: Pixels of the output.
+
+    Returns:
+        float32 weights.
+    """
+    if n_in == n_out:
+        return torch.eye(n_in)
+    widening = max(n_in / n_out, 1.0)
+    centres = (torch.arange(n_out, dtype=torch.float64) + 0.5) * n_in / n_out - 0.5
+    reach = int(LANCZOS_LOBES * widening) + 1
+    taps = centres.floor().long()[:, None] + torch.arange(1 - reach, reach + 1)
+    distance = (taps - centres[:, None]) / widening
+    kernel = torch.sinc(distance) * torch.sinc(distance / LANCZOS_LOBES) * (distance.abs() < LANCZOS_LOBES)
+    kernel = kernel / kernel.sum(1, keepdim=True)
+    weights = torch.zeros(n_out, n_in, dtype=torch.float64)
+    weights.scatter_add_(1, taps.clamp(0, n_in - 1), kernel)
+    return weights.float()
+
+
+def _displayed(oriented: Float[Tensor, "image freq phase"], filled: float) -> tuple[int, int]:
+    """The central share of the phase axis, if all around it is constant; else the whole axis."""
+    n_phase = oriented.shape[-1]
+    start = floor(n_phase * (1.0 - filled) / 2)
+    outside = torch.cat([oriented[..., :start], oriented[..., n_phase - start :]], -1)
+    padded = outside.numel() > 0 and bool((outside == outside.flatten()[0]).all())
+    return (start, n_phase - start) if padded else (0, n_phase)
+
+
+def _intensity_range(images: Tensor) -> tuple[float, float]:
+    """Offset and scale from the 1st and 99th percentile, which follow every linear rescale a*y + b, a > 0."""
+    values = images.flatten()
+    stride = max(1, len(values) // 1_000_000)
+    ordered = values[::stride].sort().values.double()
+    low, high = (float(ordered[round(share * (len(ordered) - 1))]) for share in (0.01, 0.99))
+    if high <= low:
+        low, high = float(ordered[0]), float(ordered[-1])
+    return low, high - low if high > low else 1.0

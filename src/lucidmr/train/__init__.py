@@ -1,0 +1,1 @@
+"""Training: settings, the stream of pairs, losses and the loop."""

@@ -1,0 +1,227 @@
+"""The probe against phantoms whose noise is known and processors whose noise reduction is known."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lucidmr.enhance.probe import (
+    HOMOGENEOUS_FRACTION,
+    MAX_NRF,
+    NoiseEstimate,
+    band_noise,
+    body_mask,
+    estimate_noise,
+    homogeneous_mask,
+    probe,
+)
+
+SIGNAL = 0.8  # typical tissue signal of the phantom
+
+
+def phantom(n: int, seed: int = 3) -> Tensor:
+    """A head: bright rim, tissue, soft-edged structures of all sizes, smooth shading; 0 outside."""
+    generator = torch.Generator().manual_seed(seed)
+    y, x = torch.meshgrid(torch.linspace(-1, 1, n), torch.linspace(-1, 1, n), indexing="ij")
+
+    def ellipse(cy: float, cx: float, a: float, b: float) -> Tensor:
+        radius = torch.hypot((y - cy) / a, (x - cx) / b)
+        return torch.sigmoid((1 - radius) * min(a, b) * n / 1.5)
+
+    image = ellipse(0, 0, 0.85, 0.7) - 0.6 * ellipse(0, 0, 0.8, 0.65) + 0.4 * ellipse(0, 0, 0.75, 0.6)
+    for _ in range(25):
+        cy, cx, a, b, value = torch.rand(5, generator=generator).tolist()
+        inside = ellipse(0.9 * (cy - 0.5), 0.7 * (cx - 0.5), 0.03 + 0.12 * a, 0.03 + 0.12 * b)
+        image = image + 0.5 * (value - 0.5) * inside
+    return (image * (1 + 0.15 * torch.sin(2 * x + y))).clamp_min(0)
+
+
+def acquire(truth: Tensor, sd: float, grid: tuple[int, int], window: Callable[[int], Tensor] | None = None) -> Tensor:
+    """The magnitude image of a scan of ``truth`` with smooth phase and noise, zero-filled to ``grid``."""
+    generator = torch.Generator().manual_seed(1)
+    n = truth.shape[-1]
+    y, x = torch.meshgrid(torch.linspace(-1, 1, n), torch.linspace(-1, 1, n), indexing="ij")
+    scan = torch.polar(truth, x + 0.7 * y * y)
+    scan = scan + sd * torch.complex(*torch.randn(2, n, n, generator=generator))
+    kspace = torch.fft.fftshift(torch.fft.fft2(scan))
+    if window is not None:
+        kspace = kspace * window(n)[:, None] * window(n)
+    top, left = (grid[0] - n) // 2, (grid[1] - n) // 2
+    padded = F.pad(kspace, (left, grid[1] - n - left, top, grid[0] - n - top))
+    return torch.fft.ifft2(torch.fft.ifftshift(padded)).abs() * (grid[0] * grid[1] / n**2)
+
+
+def masked(image: Tensor, truth: Tensor) -> Tensor:
+    """Skull-stripped: exactly 0 outside the body."""
+    inside = F.interpolate((truth > 0.05)[None, None].float(), size=image.shape)[0, 0] > 0.5
+    return image * inside
+
+
+@pytest.mark.parametrize("strip", [False, True])
+@pytest.mark.parametrize("snr", [10, 30, 100])
+@pytest.mark.parametrize(("n", "grid"), [(192, (192, 192)), (128, (256, 256)), (192, (192, 256))])
+def test_noise_level_and_band_of_a_known_scan(n, grid, snr, strip):
+    truth = phantom(n)
+    image = acquire(truth, SIGNAL / snr, grid)
+    noise = estimate_noise(masked(image, truth) if strip else image)
+    assert noise.sd == pytest.approx(SIGNAL / snr, rel=0.10)
+    assert noise.extent_freq == pytest.approx(n / grid[0], abs=0.035)
+    assert noise.extent_phase == pytest.approx(n / grid[1], abs=0.035)
+
+
+def test_noise_level_at_low_snr_is_that_of_tissue_not_of_air():
+    image = acquire(phantom(256), SIGNAL / 5, (256, 256))
+    assert estimate_noise(image).sd == pytest.approx(SIGNAL / 5, rel=0.10)
+
+
+def test_rim_is_found_behind_a_hamming_filter():
+    image = acquire(phantom(192), SIGNAL / 20, (384, 384), lambda n: torch.hamming_window(n, periodic=False))
+    noise = estimate_noise(image)
+    assert noise.extent_freq == pytest.approx(0.5, abs=0.03)
+    assert noise.extent_phase == pytest.approx(0.5, abs=0.03)
+
+
+def test_noise_level_scales_with_the_image_and_pools_slices():
+    image = acquire(phantom(192), SIGNAL / 20, (192, 192))
+    once, scaled = estimate_noise(image), estimate_noise(1000 * image)
+    series = estimate_noise(torch.stack([image] * 20))
+    assert scaled.sd == pytest.approx(1000 * once.sd, rel=1e-3)
+    assert series.sd == pytest.approx(once.sd, rel=0.02)
+
+
+def test_a_clean_image_has_next_to_no_noise():
+    assert estimate_noise(phantom(256)).sd < 0.005 * SIGNAL
+
+
+def test_an_empty_image_has_no_noise_and_a_full_band():
+    assert estimate_noise(torch.zeros(64, 64)) == NoiseEstimate(0.0, 1.0, 1.0)
+
+
+def test_a_tiny_image_is_not_refused():
+    assert estimate_noise(torch.rand(8, 8) + 1).extent_freq == 1.0
+
+
+@pytest.mark.parametrize(("extent_freq", "extent_phase"), [(1.0, 1.0), (0.5, 0.75), (0.31, 1.0)])
+def test_band_noise_has_its_level_and_nothing_outside_its_band(extent_freq, extent_phase):
+    noise = NoiseEstimate(2.5, extent_freq, extent_phase)
+    drawn = band_noise((4, 128, 160), noise, torch.Generator().manual_seed(0))
+    power = torch.fft.fft2(drawn).abs().square().mean(0)
+    outside_freq = 2 * torch.fft.fftfreq(128).abs() > extent_freq
+    outside_phase = 2 * torch.fft.fftfreq(160).abs() > extent_phase
+    assert drawn.std().item() == pytest.approx(2.5, rel=0.03)
+    assert power[outside_freq].sum() + power[:, outside_phase].sum() < 1e-6 * power.sum()
+
+
+def test_band_noise_is_reproducible_and_its_realisations_independent():
+    noise = NoiseEstimate(1.0, 0.5, 0.5)
+    first = band_noise((64, 64), noise, torch.Generator().manual_seed(5))
+    again = band_noise((64, 64), noise, torch.Generator().manual_seed(5))
+    other = band_noise((64, 64), noise, torch.Generator().manual_seed(6))
+    assert torch.equal(first, again)
+    assert abs((first * other).mean().item()) < 0.1
+
+
+def test_body_is_the_head_and_not_the_air_around_it():
+    truth = phantom(192)
+    body = body_mask(acquire(truth, SIGNAL / 10, (192, 192)))
+    tissue, air = truth > 0.3, truth < 1e-3
+    assert body[tissue].float().mean() > 0.97
+    assert body[air].float().mean() < 0.01
+
+
+def test_body_is_found_in_a_large_field_of_view_of_air():
+    image = F.pad(phantom(64), (96,) * 4)
+    image = (image + 0.08 * torch.randn(image.shape, generator=torch.Generator().manual_seed(0))).abs()
+    assert body_mask(image)[:90].float().mean() < 0.01
+
+
+def test_homogeneous_tissue_is_a_fifth_of_the_body_away_from_edges():
+    truth = phantom(256)
+    image = acquire(truth, SIGNAL / 30, (256, 256))
+    body, flat = body_mask(image), homogeneous_mask(image)
+    gradient = torch.stack(torch.gradient(truth)).square().sum(0).sqrt()
+    assert not (flat & ~body).any()
+    assert flat.sum().item() == pytest.approx(HOMOGENEOUS_FRACTION * body.sum().item(), rel=0.02)
+    assert gradient[flat].mean() < 0.2 * gradient[body].mean()
+
+
+def test_homogeneous_tissue_is_chosen_in_each_image():
+    images = torch.stack([phantom(128, seed) for seed in (1, 2)])
+    counts = homogeneous_mask(images).sum((-2, -1))
+    assert (counts > 500).all()
+
+
+def identity(image: Tensor) -> Tensor:
+    return image
+
+
+def upsampled(image: Tensor) -> Tensor:
+    return F.interpolate(image[:, None], scale_factor=2, mode="bicubic", align_corners=False)[:, 0]
+
+
+@pytest.fixture
+def scan() -> tuple[Tensor, Tensor]:
+    truth = torch.stack([phantom(128, seed) for seed in (1, 2)])
+    return truth, torch.stack([acquire(image, SIGNAL / 20, (128, 128)) for image in truth])
+
+
+@pytest.mark.parametrize("resample", [identity, upsampled])
+@pytest.mark.parametrize("factor", [1.0, 1.5, 2.0, 4.0])
+def test_a_linear_blend_reads_its_own_factor(scan, resample, factor):
+    truth, image = scan
+    result = probe(
+        lambda noisy: resample(noisy / factor + (1 - 1 / factor) * truth),
+        resample,
+        image,
+        estimate_noise(image),
+        torch.Generator().manual_seed(0),
+    )
+    assert result.homogeneous == pytest.approx(factor, rel=0.01)
+    assert result.body == pytest.approx(factor, rel=0.01)
+    assert result.nrf_map.shape == resample(image).shape
+
+
+def test_a_linear_smoother_reads_its_noise_gain(scan):
+    _, image = scan
+    result = probe(
+        lambda noisy: F.avg_pool2d(noisy[:, None], 3, 1, 1)[:, 0],
+        identity,
+        image,
+        NoiseEstimate(0.04, 1.0, 1.0),
+        torch.Generator().manual_seed(0),
+        realisations=8,
+    )
+    assert result.homogeneous == pytest.approx(3.0, rel=0.05)
+
+
+def test_the_map_shows_where_noise_was_removed(scan):
+    truth, image = scan
+    left = torch.arange(128) < 64
+
+    def half(noisy: Tensor) -> Tensor:
+        return torch.where(left, noisy, 0.5 * (noisy + truth))
+
+    result = probe(half, identity, image, estimate_noise(image), torch.Generator().manual_seed(0))
+    assert result.nrf_map[..., :58].median().item() == pytest.approx(1.0, rel=0.01)
+    assert result.nrf_map[..., 70:].median().item() == pytest.approx(2.0, rel=0.01)
+
+
+def test_a_processor_that_does_not_respond_reads_the_cap(scan):
+    truth, image = scan
+    result = probe(lambda _: truth, identity, image, estimate_noise(image), torch.Generator().manual_seed(0))
+    assert result.homogeneous == MAX_NRF
+
+
+def test_no_noise_cannot_be_probed(scan):
+    _, image = scan
+    with pytest.raises(ValueError, match="no noise"):
+        probe(identity, identity, image, NoiseEstimate(0.0, 1.0, 1.0), torch.Generator())
+
+
+def test_images_without_a_body_read_nan():
+    noise = NoiseEstimate(1.0, 1.0, 1.0)
+    result = probe(identity, identity, torch.zeros(1, 64, 64), noise, torch.Generator().manual_seed(0))
+    assert math.isnan(result.homogeneous)
