@@ -40,7 +40,9 @@ ALLOWED: dict[str, set[str]] = {
     "dicom": FOUNDATION,
     "enhance": FOUNDATION | {"standardize", "dicom", "network"},
     "evaluate": EVERYTHING_BUT_CLI,
-    "cli": EVERYTHING_BUT_CLI,
+    "inspection": EVERYTHING_BUT_CLI,
+    "demo": EVERYTHING_BUT_CLI,
+    "cli": EVERYTHING_BUT_CLI | {"inspection", "demo"},
     "__main__": {"cli"},
     "__init__": EVERYTHING_BUT_CLI,
 }

@@ -16,7 +16,7 @@ __all__ = ["Acquisition", "Enhancement", "ImageSeries", "LucidError", "__version
 _LAZY = {
     "ImageSeries": "lucidmr.dicom.series",
     "read_series": "lucidmr.dicom.series",
-    "enhance": "lucidmr.enhance.pipeline",
+    "enhance": "lucidmr.enhance",
 }
 
 
@@ -25,4 +25,5 @@ def __getattr__(name: str) -> Any:
 
     if name not in _LAZY:
         raise AttributeError(f"module 'lucidmr' has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name]), name)
+    found = import_module(_LAZY[name])
+    return found if name == "enhance" else getattr(found, name)

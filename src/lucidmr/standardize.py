@@ -173,6 +173,8 @@ def lanczos_matrix(n_in: int, n_out: int) -> Float[Tensor, "n_out n_in"]:
 def _displayed(oriented: Float[Tensor, "image freq phase"], filled: float) -> tuple[int, int]:
     """The central share of the phase axis, if all around it is constant; else the whole axis."""
     n_phase = oriented.shape[-1]
+    if not 0.0 < filled < 1.0:
+        return 0, n_phase
     start = floor(n_phase * (1.0 - filled) / 2)
     outside = torch.cat([oriented[..., :start], oriented[..., n_phase - start :]], -1)
     padded = outside.numel() > 0 and bool((outside == outside.flatten()[0]).all())

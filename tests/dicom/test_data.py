@@ -8,6 +8,7 @@ import pytest
 
 from lucidmr.dicom.derived import derived_folder_name, write_derived
 from lucidmr.dicom.header import acquisition, facts
+from lucidmr.dicom.pixels import stored_values
 from lucidmr.dicom.series import read_series
 
 pytestmark = pytest.mark.data
@@ -81,3 +82,13 @@ def test_derived_series_keep_place_and_validity(data, tmp_path, provenance, new_
                 expected = old.pixel_array.repeat(2, axis=-2).repeat(2, axis=-1)
                 np.testing.assert_array_equal(new.pixel_array, expected)
                 assert new_errors(source, derived) == []
+
+
+def test_nine_transfer_syntaxes_of_one_image_decode_alike(data):
+    paths = sorted(path for path in (data / "headers" / "dcm_qa_ts" / "In").iterdir() if path.suffix == ".dcm")
+    images = [stored_values(path, 0) for path in paths]
+    syntaxes = {pydicom.dcmread(path, stop_before_pixels=True).file_meta.TransferSyntaxUID for path in paths}
+    assert len(syntaxes) >= 6
+    assert images[0].std() > 0
+    for image in images[1:]:
+        np.testing.assert_array_equal(image, images[0])

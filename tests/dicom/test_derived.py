@@ -266,14 +266,39 @@ def test_existing_output_is_kept_unless_overwriting_is_allowed(make, tmp_path, p
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
 
 
-def test_overwriting_never_deletes_files_of_others(make, tmp_path, provenance):
+@pytest.mark.parametrize("name", ["thesis.tex", "IM_0001.dcm"])
+def test_overwriting_never_deletes_files_of_others(make, tmp_path, provenance, name):
     make()
     series = source_of(tmp_path / "in")
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "thesis.tex").write_text("precious")
+    write_derived(series, series.images(), tmp_path / "out", provenance)
+    (tmp_path / "out" / name).write_text("precious")
     with pytest.raises(LucidError, match="files that Lucid MR did not write"):
         write_derived(series, series.images(), tmp_path / "out", provenance, overwrite=True)
-    assert (tmp_path / "out" / "thesis.tex").read_text() == "precious"
+    assert (tmp_path / "out" / name).read_text() == "precious"
+
+
+def test_overwriting_never_deletes_another_scanners_files(make, tmp_path, provenance, edit):
+    make()
+    for file in make("other"):
+        edit(file, lambda dataset: setattr(dataset.file_meta, "ImplementationVersionName", "SCANNER"))
+    (tmp_path / "in" / "other").rename(tmp_path / "other")
+    series = source_of(tmp_path / "in")
+    with pytest.raises(LucidError, match="files that Lucid MR did not write"):
+        write_derived(series, series.images(), tmp_path / "other", provenance, overwrite=True)
+    assert len(source_of(tmp_path / "other")) == 4
+
+
+def test_an_interrupted_source_of_images_leaves_nothing_behind(make, tmp_path, provenance):
+    make()
+    series = source_of(tmp_path / "in")
+
+    def images():
+        yield series.image(0)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_derived(series, images(), tmp_path / "out", provenance)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
 def test_unwritable_output_is_one_clear_line(make, tmp_path, provenance):

@@ -14,14 +14,14 @@ from typing import Final
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
 from pydicom.valuerep import DSfloat
 
 from lucidmr.dicom.geometry import Geometry
 from lucidmr.dicom.header.fact import PhaseAxis
 from lucidmr.dicom.kinds import CLASSIC
-from lucidmr.dicom.output import FILE_NAME, new_folder
+from lucidmr.dicom.output import FILE_NAME, file_meta, new_folder
 from lucidmr.dicom.storage import PixelFormat, put_pixels
 
 _NAMESPACE: Final = uuid.UUID("3b0f4d0c-8f0a-5c53-a7a5-0d9c8a0f5e11")
@@ -119,10 +119,7 @@ def image_header(protocol: Protocol, index: int, matrix: tuple[int, int]) -> Dat
     _series(header, protocol)
     _image(header, protocol, index, matrix)
     _acquisition(header, protocol, matrix)
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = header.SOPClassUID, header.SOPInstanceUID
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    header.file_meta = meta
+    header.file_meta = file_meta(header.SOPClassUID, header.SOPInstanceUID)
     header.preamble = b"\0" * 128
     return header
 

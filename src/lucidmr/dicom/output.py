@@ -1,16 +1,32 @@
 """Writes a folder whole or not at all, and never where the source files lie."""
 
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
+from pydicom.dataset import FileMetaDataset
+from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_file_meta_info
+from pydicom.uid import UID, ExplicitVRLittleEndian
+
+from lucidmr.dicom.values import READ_ERRORS, quiet, text
 from lucidmr.errors import LucidError
 
-FILE_NAME = "IM_{:04d}.dcm"
-_OWN_FILE = re.compile(r"IM_\d{4,}\.dcm")
+FILE_NAME: Final = "IM_{:04d}.dcm"
+_IMPLEMENTATION: Final = "LUCIDMR"
+_IMPLEMENTATION_UID: Final = UID("2.25.225640537285183512466071264893120931842")
+
+
+def file_meta(class_uid: str, instance_uid: str) -> FileMetaDataset:
+    """The file meta information of a file that Lucid MR writes; it is what tells these files from others."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = UID(class_uid), UID(instance_uid)
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.ImplementationClassUID, meta.ImplementationVersionName = _IMPLEMENTATION_UID, _IMPLEMENTATION
+    return meta
 
 
 @contextmanager
@@ -60,16 +76,24 @@ def check_apart(folder: Path, root: Path, sources: Sequence[Path]) -> None:
 
 def _check_free(folder: Path, overwrite: bool) -> None:
     try:
-        names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-        taken = bool(names) or (folder.exists() and not folder.is_dir())
+        found = list(folder.iterdir()) if folder.is_dir() else []
+        taken = bool(found) or (folder.exists() and not folder.is_dir())
     except OSError as error:
         raise LucidError(f"{folder}: cannot be read ({error.strerror or error}); choose another folder") from error
     if not taken:
         return
     if not overwrite:
         raise LucidError(f"{folder}: already exists; choose another folder or allow overwriting")
-    if not names or not all(_OWN_FILE.fullmatch(name) for name in names):
+    if not found or not all(map(_own, found)):
         raise LucidError(f"{folder}: holds files that Lucid MR did not write; choose another folder")
+
+
+def _own(path: Path) -> bool:
+    try:
+        with quiet():
+            return text(read_file_meta_info(path), "ImplementationVersionName") == _IMPLEMENTATION
+    except (InvalidDicomError, OSError, EOFError, *READ_ERRORS):
+        return False
 
 
 def _replace(folder: Path, part: Path) -> None:

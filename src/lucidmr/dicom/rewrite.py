@@ -8,15 +8,14 @@ from datetime import datetime
 from typing import Final
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
-from pydicom.uid import ExplicitVRLittleEndian
 from pydicom.valuerep import DSfloat
 
 from lucidmr.dicom.frames import Frame, functional_group
 from lucidmr.dicom.kinds import is_enhanced
+from lucidmr.dicom.output import file_meta
 from lucidmr.dicom.provenance import (
     Provenance,
     add_equipment,
@@ -122,13 +121,7 @@ def _identify(
     for name in ("Series", "Content", "InstanceCreation"):
         setattr(header, f"{name}Date", created.strftime("%Y%m%d"))
         setattr(header, f"{name}Time", created.strftime("%H%M%S"))
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = header.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = header.SOPInstanceUID
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = pydicom.uid.PYDICOM_IMPLEMENTATION_UID
-    meta.ImplementationVersionName = "LUCIDMR"
-    header.file_meta = meta
+    header.file_meta = file_meta(header.SOPClassUID, header.SOPInstanceUID)
     header.preamble = b"\0" * 128
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,11 +123,22 @@ class Refusal:
         label: The series or file, for people to read.
         reason: Why, in one line.
         paths: The files.
+        damaged: Whether they should have been readable but are not; what is merely foreign is not damaged.
     """
 
     label: str
     reason: str
     paths: tuple[Path, ...]
+    damaged: bool
+
+
+class _Refused(NamedTuple):
+    """One file that is not processed."""
+
+    label: str
+    reason: str
+    path: Path
+    damaged: bool
 
 
 @dataclass(frozen=True)
@@ -157,18 +169,19 @@ def read_series(path: Path | str) -> SeriesCollection:
     """
     root = Path(path)
     groups: dict[tuple[object, ...], list[HeaderFile]] = defaultdict(list)
-    refused: list[tuple[str, str, Path]] = []
+    refused: list[_Refused] = []
     doubles: list[str] = []
     seen: set[str] = set()
     with quiet():
         for read in map(read_header, find_files(root)):
             header = read.header
             if header is None:
-                refused.append(("" if read.problem == NOT_DICOM else read.path.name, read.problem, read.path))
+                foreign = read.problem == NOT_DICOM
+                refused.append(_Refused("" if foreign else read.path.name, read.problem, read.path, not foreign))
             elif text(header, "SOPClassUID") == DIRECTORY_CLASS:
                 continue
             elif reason := refusal(header) or read.problem or _frames_refusal(header):
-                refused.append((_label(header), reason, read.path))
+                refused.append(_Refused(_label(header), reason, read.path, reason == read.problem))
             elif (uid := text(header, "SOPInstanceUID")) and uid in seen:
                 doubles.append(f"{_label(header)}: {read.path.name} repeats a SOP Instance UID; one of the two is used")
             else:
@@ -185,7 +198,7 @@ def read_series(path: Path | str) -> SeriesCollection:
 
 
 def _series_of(
-    root: Path, groups: dict[tuple[object, ...], list[HeaderFile]], refused: list[tuple[str, str, Path]]
+    root: Path, groups: dict[tuple[object, ...], list[HeaderFile]], refused: list[_Refused]
 ) -> list[ImageSeries]:
     found = []
     for group in groups.values():
@@ -195,7 +208,9 @@ def _series_of(
         stacks = sorted(stacks_of(frames), key=lambda stack: min((frame.order, frame.file) for frame in stack))
         if _localizer(headers[0]) and (planes := distinct_orientations(stacks)) > 1:
             reason = f"localizer with {planes} orientations"
-            refused += [(_label(header), reason, path) for header, path in zip(headers, paths, strict=True)]
+            refused += [
+                _Refused(_label(header), reason, path, False) for header, path in zip(headers, paths, strict=True)
+            ]
         else:
             found.append(_image_series(root, paths, headers, stacks))
     return sorted(found, key=lambda series: (series.number is None, series.number or 0, series.uid, series.rows))
@@ -254,12 +269,12 @@ def _label_of(series: list[ImageSeries], uid: str) -> str:
     return next(found.label for found in series if found.uid == uid)
 
 
-def _refusals(refused: list[tuple[str, str, Path]]) -> tuple[Refusal, ...]:
-    grouped: dict[tuple[str, str], list[Path]] = defaultdict(list)
-    for label, reason, path in refused:
-        grouped[label, reason].append(path)
+def _refusals(refused: list[_Refused]) -> tuple[Refusal, ...]:
+    grouped: dict[tuple[str, str, bool], list[Path]] = defaultdict(list)
+    for label, reason, path, damaged in refused:
+        grouped[label, reason, damaged].append(path)
     found = []
-    for (label, reason), paths in grouped.items():
+    for (label, reason, damaged), paths in grouped.items():
         files = paths[0].name if len(paths) == 1 else f"{len(paths)} files"
-        found.append(Refusal(label or files, reason, tuple(paths)))
+        found.append(Refusal(label or files, reason, tuple(paths), damaged))
     return tuple(found)

@@ -43,30 +43,49 @@ class Response:
         return math.sqrt(float(median))
 
 
-def calibrated_removal(response: Response, wanted: float) -> float:
-    """The share of predicted noise whose removal gives the wanted noise reduction.
+@dataclass(frozen=True)
+class Calibration:
+    """How the noise dial is set on one series.
+
+    Attributes:
+        removal: Share of the predicted noise to remove, 0 to :data:`MOST_REMOVAL`.
+        expected: Noise reduction that it gives in homogeneous tissue, as measured; the nominal one where the series
+            shows no noise to measure with.
+        measured: Whether it was measured.
+    """
+
+    removal: float
+    expected: float
+    measured: bool
+
+
+def nominal(wanted: float) -> Calibration:
+    """The setting for a perfect network: 1 - 1/NRF."""
+    return Calibration(1.0 - 1.0 / wanted, wanted, measured=False)
+
+
+def calibrate(response: Response, wanted: float) -> Calibration:
+    """Find the share of predicted noise whose removal gives the wanted noise reduction.
 
     Args:
         response: Measured on the series.
         wanted: Noise-reduction factor.
 
     Returns:
-        A share between 0 and :data:`MOST_REMOVAL`; the upper bound where not even that reduces noise as far.
+        The smallest such share, or the one that reduces noise most where the wanted factor is out of reach.
     """
     shares = [MOST_REMOVAL * step / 25 for step in range(26)]
-    previous = shares[0]
-    for share in shares[1:]:
-        if response.noise_reduction(share) >= wanted:
-            return _bisect(response, wanted, previous, share)
-        previous = share
-    return max(shares, key=response.noise_reduction)
-
-
-def _bisect(response: Response, wanted: float, low: float, high: float) -> float:
+    reached = [response.noise_reduction(share) for share in shares]
+    above = [index for index, factor in enumerate(reached) if factor >= wanted]
+    if not above:
+        best = max(range(len(shares)), key=reached.__getitem__)
+        return Calibration(shares[best], reached[best], measured=True)
+    high = shares[above[0]]
+    low = shares[max(0, above[0] - 1)]
     for _ in range(6):
         middle = 0.5 * (low + high)
         low, high = (low, middle) if response.noise_reduction(middle) >= wanted else (middle, high)
-    return 0.5 * (low + high)
+    return Calibration(high, response.noise_reduction(high), measured=True)
 
 
 def response_of(before: Float[Tensor, "image freq phase"], changes: tuple[Tensor, Tensor, Tensor]) -> Response:

@@ -18,10 +18,11 @@ from lucidmr.dicom.derived import write_derived
 from lucidmr.dicom.header import HeaderFacts, acquisition, facts
 from lucidmr.dicom.provenance import Provenance
 from lucidmr.dicom.series import ImageSeries
-from lucidmr.enhance.calibrate import MOST_REMOVAL, Response, calibrated_removal, response_of
+from lucidmr.enhance.calibrate import Calibration, Response, calibrate, nominal, response_of
 from lucidmr.enhance.device import DeviceName, choose_device, fast_precision
 from lucidmr.enhance.probe import NoiseEstimate, ProbeResult, band_noise, estimate_noise, probe
 from lucidmr.enhance.tiling import parts_of
+from lucidmr.errors import LucidError
 from lucidmr.network.ce_unet import blend, gate
 from lucidmr.network.weights import Model, load_model
 from lucidmr.standardize import (
@@ -58,7 +59,7 @@ class EnhancedSeries:
         model: Network and card.
         standardization: How the images are brought to the network's grid and back.
         noise: Noise of the original images; ``sd`` is 0 where none can be found.
-        removal: Share of the predicted noise that is removed, calibrated on this series.
+        calibration: How the noise dial is set on this series.
         device: Where the network runs.
     """
 
@@ -70,7 +71,7 @@ class EnhancedSeries:
     model: Model
     standardization: Standardization
     noise: NoiseEstimate
-    removal: float
+    calibration: Calibration
     device: torch.device
 
     def __len__(self) -> int:
@@ -94,7 +95,7 @@ class EnhancedSeries:
         vector = _vector(self.context, self.device)
         with torch.inference_mode():
             enhanced = [
-                blend(one, _parts(self.model, one, vector), vector, self.removal)[0, 0].cpu()
+                blend(one, _parts(self.model, one, vector), vector, self.calibration.removal)[0, 0].cpu()
                 for one in given[:, None, None]
             ]
         return restore(torch.stack(enhanced), images, self.standardization)
@@ -119,7 +120,7 @@ class EnhancedSeries:
         """Names and values of all that was asked for and found, for people to read."""
         return (
             *self._asked,
-            ("share of predicted noise removed", f"{self.removal:.3f}"),
+            ("share of predicted noise removed", f"{self.calibration.removal:.3f}"),
             ("noise found", f"{self.noise.sd:.4g}" if self.noise.sd > 0 else "none"),
             ("device", str(self.device)),
         )
@@ -130,8 +131,11 @@ class EnhancedSeries:
         lines = list(self.source.warnings)
         if self.noise.sd <= 0:
             lines.append("no noise could be found in the images: the dial is not calibrated on this series")
-        elif self.enhancement.noise_reduction > 1 and self.removal >= MOST_REMOVAL:
-            lines.append("the noise reduction asked for is out of the network's reach on this series")
+        elif self.calibration.expected < 0.95 * self.enhancement.noise_reduction:
+            lines.append(
+                f"a noise reduction of {self.enhancement.noise_reduction:g} is out of the network's reach on this "
+                f"series: about {self.calibration.expected:.2f} is what it gives"
+            )
         if self.enhancement.gain_slice > 1:
             lines.append("a gain along slice needs the 3D network, which this version does not have: it was ignored")
         return tuple(lines)
@@ -211,10 +215,10 @@ def enhance(
     context = context_of(series, told, wanted)
     sample = torch.stack([_tensor(series.image(index)) for index in _spread(len(series), _CALIBRATION_IMAGES)])
     noise = estimate_noise(sample.transpose(-1, -2) if how.transposed else sample)
-    removal = 1.0 - 1.0 / wanted.noise_reduction
+    dial = nominal(wanted.noise_reduction)
     if noise.sd > 0 and wanted.noise_reduction > 1:
-        removal = calibrated_removal(_respond(network, sample, how, context, noise, where), wanted.noise_reduction)
-    return EnhancedSeries(series, wanted, told, known, context, network, how, noise, removal, where)
+        dial = calibrate(_respond(network, sample, how, context, noise, where), wanted.noise_reduction)
+    return EnhancedSeries(series, wanted, told, known, context, network, how, noise, dial, where)
 
 
 def context_of(series: ImageSeries, told: HeaderFacts, wanted: Enhancement) -> Context:
@@ -240,6 +244,8 @@ def _side(told: HeaderFacts) -> int:
 
 def _plan(series: ImageSeries, told: HeaderFacts) -> Standardization:
     sample = torch.stack([_tensor(series.image(index)) for index in _spread(len(series), _PLANNING_IMAGES)])
+    if not torch.isfinite(sample).all():
+        raise LucidError(f"{series.label}: holds values that are not finite; check the rescale slope of its files")
     return plan(
         sample,
         phase_along_rows=told.phase_axis.value != "col",

@@ -77,6 +77,8 @@ def load_model(path: Path = PACKAGED, device: str | torch.device = "cpu") -> Mod
         raise LucidError(f"{error.filename}: cannot be read ({error.strerror}); reinstall lucidmr") from error
     except ValueError as error:
         raise LucidError(f"{card_path}: is not a JSON card ({error}); use the one of the weights") from error
+    if not isinstance(card, dict):
+        raise LucidError(f"{card_path}: is not a card but a JSON {type(card).__name__}; use the one of the weights")
     digest = sha256(data).hexdigest()
     if card.get("sha256") != digest:
         raise LucidError(f"{path}: does not match its card {card_path.name}; both must come from the same training")
@@ -87,7 +89,8 @@ def load_model(path: Path = PACKAGED, device: str | torch.device = "cpu") -> Mod
     try:
         network = CEUNet(NetworkSettings.from_json(card["network"]))
         network.load_state_dict({name: tensor.float() for name, tensor in load(data).items()})
-    except (SafetensorError, KeyError, TypeError, RuntimeError) as error:
-        raise LucidError(f"{path}: is not a Lucid MR network ({str(error).splitlines()[0]})") from error
+    except (SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise LucidError(f"{path}: is not a Lucid MR network ({reason}); name the weights of one") from error
     network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Model(network.eval(), card, digest)

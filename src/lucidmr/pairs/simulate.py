@@ -13,7 +13,7 @@ from lucidmr.context import Acquisition, Context, Directions, Enhancement, encod
 from lucidmr.degrade.apply import undersample
 from lucidmr.degrade.draw import Degradation, Sampling, draw_degradation
 from lucidmr.degrade.settings import DegradationRanges
-from lucidmr.pairs.noise_reduction import common_noise_variance, retained_known_noise
+from lucidmr.pairs.noise_reduction import common_noise_variance, noise_reduction_factor, retained_known_noise
 from lucidmr.physics.noise import complex_noise
 from lucidmr.raw.scan import RawScan
 from lucidmr.reconstruct.chain import Reconstruction, coil_images, draw_reconstruction, magnitude, store
@@ -33,7 +33,7 @@ class TrainingPair:
         target: The same with the wanted sampling and noise.
         grid: (freq, phase) pixels of the standardized grid that the context refers to.
         context: What was acquired and what is wanted.
-        provenance: Source, degradation and reconstruction as plain values.
+        provenance: Source, degradation, reconstruction and kind of target as plain values.
     """
 
     input: Image
@@ -63,10 +63,17 @@ def simulate_pair(
     least = sqrt(2.0) * scan.noise_sd / scan.signal
     degradation = draw_degradation(ranges, (n_freq, n_phase), least, generator)
     how = draw_reconstruction((n_freq, n_phase), scan.maps is not None, generator)
+    if target == "noisy":
+        degradation = replace(degradation, noise_reduction=_reachable(scan, degradation, how))
     image, wanted = reconstruct_pair(scan, degradation, how, target)
     grid = _draw_grid(degradation.target, how.matrix, generator)
     context = _describe(degradation, grid, generator)
-    provenance = {"source": scan.source, "degradation": degradation.to_json(), "reconstruction": how.to_json()}
+    provenance = {
+        "source": scan.source,
+        "degradation": degradation.to_json(),
+        "reconstruction": how.to_json(),
+        "target": target,
+    }
     return TrainingPair(image, wanted, grid, context, provenance)
 
 
@@ -98,20 +105,32 @@ def reconstruct_pair(
     return store(images[0], top, how), store(images[1], top, how)
 
 
+def _budget(scan: RawScan, degradation: Degradation, how: Reconstruction) -> tuple[float, float]:
+    """Variance per k-space sample of all noise in the input, and the overlap of the two filters."""
+    weights = [
+        anti_ringing(
+            undersample(torch.ones_like(scan.kspace[:1]), sampling), sampling, how.window, how.window_strength
+        ).real
+        for sampling in (degradation.input, degradation.target)
+    ]
+    passed = float(weights[0].square().mean())
+    overlap = float((weights[0] * weights[1]).mean()) / passed
+    return (degradation.noise * scan.signal) ** 2 / passed, overlap
+
+
+def _reachable(scan: RawScan, degradation: Degradation, how: Reconstruction) -> float:
+    """The drawn factor, or less where a noisy target, which keeps the noise of the raw data, cannot give it."""
+    total, overlap = _budget(scan, degradation, how)
+    shared = max(common_noise_variance(total, degradation.noise_reduction, overlap), scan.noise_sd**2)
+    return max(1.0, min(degradation.noise_reduction, noise_reduction_factor(total, shared * overlap)))
+
+
 class _KnownNoise:
     """Noise added to one scan, split into what input and target share and what only the input has."""
 
     def __init__(self, scan: RawScan, degradation: Degradation, how: Reconstruction) -> None:
         self.how = how
-        weights = [
-            anti_ringing(
-                undersample(torch.ones_like(scan.kspace[:1]), sampling), sampling, how.window, how.window_strength
-            ).real
-            for sampling in (degradation.input, degradation.target)
-        ]
-        passed = float(weights[0].square().mean())
-        self.overlap = float((weights[0] * weights[1]).mean()) / passed
-        total = (degradation.noise * scan.signal) ** 2 / passed
+        total, self.overlap = _budget(scan, degradation, how)
         inherent = scan.noise_sd**2
         self.inherent_share = min(inherent / total, 0.999)
         known = max(total - inherent, 0.0)

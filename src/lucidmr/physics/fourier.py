@@ -61,8 +61,8 @@ def _overlap(old: int, new: int) -> tuple[slice, slice]:
     return slice(start_new, start_new + width), slice(start_old, start_old + width)
 
 
-def central_band(n: int, width: float) -> tuple[int, int]:
+def central_band(n: int, width: int) -> tuple[int, int]:
     """First and one-past-last index of the ``width`` samples around DC of an axis of ``n`` samples."""
-    kept = max(1, min(n, round(width)))
+    kept = max(1, min(n, width))
     start = n // 2 - kept // 2
     return start, start + kept

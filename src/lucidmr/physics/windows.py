@@ -13,7 +13,7 @@ from torch import Tensor
 WindowName = Literal["none", "hann", "hamming", "tukey", "fermi"]
 
 
-def window(n: int, width: float, name: WindowName, strength: float = 1.0) -> Float[Tensor, " n"]:
+def window(n: int, width: int, name: WindowName, strength: float = 1.0) -> Float[Tensor, " n"]:
     """A symmetric window over the central ``width`` of ``n`` centred samples.
 
     Args:
@@ -21,7 +21,8 @@ def window(n: int, width: float, name: WindowName, strength: float = 1.0) -> Flo
         width: Acquired samples between -k_max and +k_max; k beyond k_max is given the window's edge value.
         name: Shape. ``tukey`` tapers the outer ``strength`` share of the half-width (0.5 = the outer half);
             ``fermi`` has its half height at 0.95 k_max and a transition of ``0.1 * strength``.
-        strength: Blend between no window (0) and the full shape (1); for ``tukey`` and ``fermi`` as above.
+        strength: Blend between no window and the full shape (1); for ``tukey`` and ``fermi`` as above. 0 is no
+            window, whatever the name.
 
     Returns:
         Weights in [0, 1], 1 at DC, real, so the window is linear and keeps the mean of the image.
@@ -34,6 +35,8 @@ def window(n: int, width: float, name: WindowName, strength: float = 1.0) -> Flo
     k = ((torch.arange(n) - n // 2).abs() / (width / 2)).clamp(max=1.0)
     match name:
         case "none":
+            return torch.ones(n)
+        case "hann" | "hamming" | "tukey" | "fermi" if strength == 0.0:
             return torch.ones(n)
         case "hann":
             return 1.0 - strength * (0.5 - 0.5 * torch.cos(pi * k))

@@ -1,9 +1,10 @@
 """Read image volumes: NIfTI files and DICOM series. They become pseudo-raw data in :mod:`lucidmr.raw.pseudo`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zlib import error as ZlibError
 
 import numpy as np
 import torch
@@ -42,14 +43,13 @@ def read_volumes(folder: Path) -> Iterator[Volume]:
         raise LucidError(f"{folder}: no such folder; name one that holds NIfTI files or DICOM series")
     found = False
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    for path in files:
-        if path.name.endswith((".nii", ".nii.gz")):
-            found = True
-            yield read_nifti(path)
-    for parent in sorted({path.parent for path in files if not path.name.endswith((".nii", ".nii.gz"))}):
-        for volume in _dicom_volumes(parent):
-            found = True
-            yield volume
+    nifti = [path for path in files if path.name.endswith((".nii", ".nii.gz"))]
+    for path in nifti:
+        found = True
+        yield read_nifti(path)
+    for volume in _dicom_volumes(_topmost(path.parent for path in set(files) - set(nifti))):
+        found = True
+        yield volume
     if not found:
         raise LucidError(f"{folder}: holds no NIfTI file and no MR magnitude DICOM series; nothing to learn from")
 
@@ -58,7 +58,8 @@ def read_nifti(path: Path) -> Volume:
     """Read a NIfTI volume; slices are taken across the axis with the thickest voxels.
 
     Raises:
-        LucidError: The file cannot be read, is not 3D, or nibabel (extra ``nifti``) is missing.
+        LucidError: The file cannot be read, is not 3D, holds complex or colour values, or nibabel (extra ``nifti``) is
+            missing.
     """
     try:
         import nibabel
@@ -66,9 +67,16 @@ def read_nifti(path: Path) -> Volume:
         raise LucidError(f"{path}: reading NIfTI needs nibabel; pip install 'lucidmr[nifti]'") from error
     try:
         file: Any = nibabel.load(path)
+        if file.get_data_dtype().kind not in "iuf":
+            raise LucidError(f"{path}: holds {file.get_data_dtype()} values; a volume of real numbers is needed")
         voxels = np.asarray(file.dataobj, dtype=np.float32)
-    except (OSError, EOFError, ValueError, nibabel.filebasedimages.ImageFileError) as error:
-        raise LucidError(f"{path}: cannot be read as NIfTI ({error}); replace or remove the file") from error
+    except (
+        *(OSError, EOFError, ValueError, ZlibError),
+        nibabel.filebasedimages.ImageFileError,
+        nibabel.spatialimages.HeaderDataError,
+    ) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise LucidError(f"{path}: cannot be read as NIfTI ({reason}); replace or remove the file") from error
     if voxels.ndim != 3:
         raise LucidError(f"{path}: has {voxels.ndim} dimensions; a single volume with 3 is needed")
     across = int(np.argmax(file.header.get_zooms()[:3]))
@@ -76,8 +84,18 @@ def read_nifti(path: Path) -> Volume:
     return Volume(torch.nan_to_num(images), path.name)
 
 
-def _dicom_volumes(folder: Path) -> Iterator[Volume]:
+def _topmost(folders: Iterable[Path]) -> list[Path]:
+    """The folders that lie in none of the others: DICOM is read recursively, and no series is to be read twice."""
+    found: list[Path] = []
+    for folder in sorted(set(folders)):
+        if not any(folder.is_relative_to(above) for above in found):
+            found.append(folder)
+    return found
+
+
+def _dicom_volumes(folders: list[Path]) -> Iterator[Volume]:
     from lucidmr.dicom.series import read_series
 
-    for series in read_series(folder).series:
-        yield Volume(torch.from_numpy(np.stack(list(series.images()))), f"{folder.name}")
+    for folder in folders:
+        for series in read_series(folder).series:
+            yield Volume(torch.from_numpy(np.stack(list(series.images()))), series.path(0).parent.name)

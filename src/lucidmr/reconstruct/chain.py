@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
-from torch import Generator
+from jaxtyping import Complex
+from torch import Generator, Tensor
 
 from lucidmr.degrade.draw import Sampling
 from lucidmr.physics.fourier import resize_kspace, to_image
@@ -45,6 +46,11 @@ class Reconstruction:
         """Plain values that replay the reconstruction."""
         return asdict(self)
 
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Reconstruction":
+        """The inverse of :meth:`to_json`."""
+        return cls(**{**values, "matrix": tuple(values["matrix"])})
+
 
 def draw_reconstruction(matrix: tuple[int, int], has_maps: bool, generator: Generator) -> Reconstruction:
     """Draw a scenario: about a third unfiltered, half zero-filled by up to two, 12 bit more often than 16.
@@ -70,8 +76,8 @@ def draw_reconstruction(matrix: tuple[int, int], has_maps: bool, generator: Gene
     )
 
 
-def coil_images(kspace: KSpace, sampling: Sampling, how: Reconstruction) -> CoilImages:
-    """The linear part: filter, zero-padding interpolation, inverse transform."""
+def coil_images(kspace: KSpace, sampling: Sampling, how: Reconstruction) -> Complex[Tensor, "... coil r s"]:
+    """The linear part: filter, zero-padding interpolation, inverse transform to the reconstructed matrix."""
     filtered = anti_ringing(kspace, sampling, how.window, how.window_strength)
     return to_image(resize_kspace(filtered, *how.matrix))
 

@@ -54,9 +54,10 @@ class _Run:
     def load(self, path: Path, settings: TrainSettings, device: torch.device) -> None:
         try:
             state = torch.load(path, map_location=device, weights_only=True)
+            made_with = {**json.loads(state["settings"]), "minutes": 0, "workers": 0}
         except Exception as error:  # torch.load fails in many ways on a damaged file
-            raise LucidError(f"{path}: is not a checkpoint ({error}); remove it to start anew") from error
-        made_with = {**json.loads(state["settings"]), "minutes": 0, "workers": 0}
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise LucidError(f"{path}: is not a checkpoint ({reason}); remove it to start anew") from error
         if made_with != json.loads(json.dumps({**settings.to_json(), "minutes": 0, "workers": 0})):
             raise LucidError(f"{path}: was made with other settings; resume with those, or name another folder")
         self.network.load_state_dict(state["network"])

@@ -192,6 +192,13 @@ def test_measured_facts_fill_in_and_give_way(read):
     assert found.technique == exact("GRAPPA", "measured")
 
 
+def test_a_measured_filled_part_overrules_what_follows_from_the_header(read):
+    square = {"shape": (24, 24), "phase_fov": 50.0, "matrix": (24, 12), "phase_axis": "row"}
+    found = read(measured={"filled_phase": exact(1.0, "measured")}, **square)
+    assert found.filled_phase.value == 1.0
+    assert found.interpolation_phase.value == 2.0
+
+
 def test_values_out_of_range_are_told_as_unknown():
     odd = HeaderFacts(acceleration_phase=exact(0.5, "x"), partial_fourier_phase=exact(0.3, "x"))
     told = acquisition(odd)

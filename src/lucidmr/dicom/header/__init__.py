@@ -21,8 +21,9 @@ def facts(series: ImageSeries, measured: Facts | None = None) -> HeaderFacts:
 
     Args:
         series: The series.
-        measured: Facts measured from the images by the caller. They fill in what the header leaves out, and give way
-            to what it says.
+        measured: Facts measured from the images by the caller, by name. They fill in what the header leaves out, and
+            give way to what it says. What only follows from the header (``filled_phase``: some scanners fill the
+            square with signal after all; ``interpolation_*``) gives way to them.
 
     Returns:
         All facts; those that nothing tells are unknown.

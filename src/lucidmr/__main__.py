@@ -1,0 +1,5 @@
+"""``python -m lucidmr``."""
+
+from lucidmr.cli import main
+
+main()

@@ -1,0 +1,46 @@
+import pytest
+import torch
+
+from lucidmr.enhance.calibrate import MOST_REMOVAL, Response, calibrate, nominal
+
+
+def response(captured, detail=0.0, seed=0):
+    """A network that predicts the share ``captured`` of all noise, and whose details amplify noise by ``detail``."""
+    generator = torch.Generator().manual_seed(seed)
+    given = torch.randn(2, 96, 96, generator=generator)
+    where = torch.ones_like(given, dtype=torch.bool)
+    return Response(given, captured * given, detail * given, where)
+
+
+@pytest.mark.parametrize("captured", [1.0, 0.8, 0.65])
+@pytest.mark.parametrize("wanted", [1.2, 2.0, 4.0])
+def test_removal_gives_the_wanted_noise_reduction(captured, wanted):
+    found = response(captured)
+    removal = calibrate(found, wanted).removal
+    # Noise after is 1 - removal * captured of the noise before.
+    if (1 - 1 / wanted) / captured <= MOST_REMOVAL:
+        assert removal == pytest.approx((1 - 1 / wanted) / captured, rel=0.01)
+        assert calibrate(found, wanted).expected == pytest.approx(wanted, rel=0.02)
+    else:
+        assert removal == pytest.approx(MOST_REMOVAL)
+        assert calibrate(found, wanted).expected < wanted
+
+
+def test_noise_that_sharpening_adds_is_removed_too():
+    found = response(1.0, detail=0.5)
+    removal = calibrate(found, 2.0).removal
+    assert removal == pytest.approx(1.0, rel=0.02)
+    assert found.noise_reduction(removal) == pytest.approx(2.0, rel=0.02)
+
+
+def test_out_of_reach_gives_the_most_that_can_be_had():
+    found = response(0.3)
+    assert calibrate(found, 4.0).removal == pytest.approx(MOST_REMOVAL)
+    # A prediction that has nothing to do with the noise only adds noise: the best is to remove none of it.
+    useless = Response(found.given, response(1.0, seed=9).given, torch.zeros_like(found.given), found.where)
+    assert calibrate(useless, 2.0).removal == 0.0
+
+
+def test_nominal_is_that_of_a_perfect_network():
+    assert nominal(4.0).removal == pytest.approx(0.75)
+    assert nominal(1.0).removal == 0.0

@@ -1,0 +1,43 @@
+"""Small raw scans whose truth is known."""
+
+import torch
+from torch import Tensor
+
+from lucidmr.degrade.draw import Degradation, Sampling
+from lucidmr.physics.analytic import Ellipse, kspace
+from lucidmr.physics.coils import loop_array_maps
+from lucidmr.physics.fourier import to_image, to_kspace
+from lucidmr.physics.noise import complex_noise
+from lucidmr.physics.sampling import AxisSampling
+from lucidmr.raw.scan import RawScan
+from lucidmr.reconstruct.chain import Reconstruction
+from properties import seeded
+
+DISC = Ellipse((0.0, 0.0), (0.42, 0.38))
+PLAIN = Reconstruction("none", 0.0, (48, 48), "root_sum_of_squares", 65535, 1.0)
+"""A reconstruction of a 48 x 48 scan that does nothing."""
+
+
+def disc_scan(matrix: tuple[int, int] = (48, 48), coils: int = 1, noise_sd: float = 0.0, seed: int = 0) -> RawScan:
+    """A disc of signal 1 seen by a ring of coils, with noise of its own."""
+    maps = loop_array_maps(coils, *matrix, seeded(7))
+    samples = to_kspace(maps * to_image(kspace([DISC], *matrix)))
+    return RawScan(samples + complex_noise(tuple(samples.shape), noise_sd, seeded(seed)), noise_sd, 1.0, maps, "disc")
+
+
+def inside(matrix: tuple[int, int]) -> Tensor:
+    """Pixels of the disc that are far from its edge."""
+    freq, phase = (torch.arange(n) / n - 0.5 for n in matrix)
+    return torch.hypot(freq[:, None], phase[None, :]) < 0.24
+
+
+def full(n: int) -> AxisSampling:
+    """Every sample of an axis."""
+    return AxisSampling(n)
+
+
+def degradation(
+    target: Sampling, degraded: Sampling | None = None, noise: float = 0.0, factor: float = 1.0, seed: int = 0
+) -> Degradation:
+    """A degradation written out; the input is sampled as the target where nothing else is said."""
+    return Degradation(target, degraded or target, noise, factor, seed)

@@ -1,0 +1,247 @@
+"""The command line on good and bad input: what is printed, the exit status, and that originals stay as they are."""
+
+import json
+import shutil
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+import torch
+from pydicom.data import get_testdata_file
+
+from lucidmr import cli
+from lucidmr.dicom.create import Protocol, create_series
+from lucidmr.enhance import pipeline
+
+SIDE = 64
+
+
+@pytest.fixture(autouse=True)
+def small_grid(monkeypatch):
+    monkeypatch.setattr(pipeline, "SIDE_2D", 96)
+    monkeypatch.setattr(pipeline, "SIDE_3D", 96)
+    monkeypatch.setattr(pipeline, "fast_precision", lambda device: torch.float32)
+
+
+@pytest.fixture
+def lucidmr(monkeypatch, capsys, tiny_weights):
+    """Run a command; gives exit status, standard output, and the lines of standard error."""
+
+    def run(*words):
+        extra = ["--weights", str(tiny_weights)] if words[0] == "enhance" else []
+        monkeypatch.setattr(sys, "argv", ["lucidmr", *map(str, words), *extra])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        printed = capsys.readouterr()
+        return stopped.value.code, printed.out, printed.err.splitlines()
+
+    return run
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A series of three noisy discs."""
+    return write_series(tmp_path / "in")
+
+
+def write_series(folder, **fields):
+    rng = np.random.default_rng(1)
+    rows, columns = np.mgrid[:SIDE, :SIDE] - SIDE / 2
+    disc = 1000.0 * (np.hypot(rows, columns) < 0.4 * SIDE)
+    images = [np.clip(disc + rng.normal(0, 20, disc.shape), 0, 4095).astype(np.float32) for _ in range(3)]
+    create_series(images, folder, Protocol(**fields))
+    return folder
+
+
+def content(folder):
+    return {path: sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def outputs(folder):
+    return sorted(folder.rglob("*.dcm"))
+
+
+def test_enhance_writes_a_series_and_leaves_the_source(lucidmr, source, tmp_path):
+    before = content(source)
+    status, out, err = lucidmr("enhance", source, tmp_path / "out", "--noise-reduction", "1.2")
+    assert (status, err) == (0, [])
+    assert "3 images" in out
+    assert content(source) == before
+    assert [pydicom.dcmread(path).Rows for path in outputs(tmp_path / "out")] == [96, 96, 96]
+
+
+def test_report_is_one_html_file_without_the_patient(lucidmr, source, tmp_path):
+    status, _, _ = lucidmr("enhance", source, tmp_path / "out", "--report")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert status == 0
+    assert "</html>" in page
+    assert "Phantom^Lucid" not in page
+
+
+def test_gain_sets_both_directions_and_one_direction_goes_first():
+    def asked(**options):
+        return cli.Enhance(Path("a"), Path("b"), **options).enhancement
+
+    assert asked(gain=1.5).gains[:2] == (1.5, 1.5)
+    assert asked(gain=1.5, gain_phase=1.0).gains[:2] == (1.5, 1.0)
+    assert asked(gain_freq=2.0).gains[:2] == (2.0, 1.0)
+    assert asked(restore_partial_fourier=False).restore_partial_fourier is False
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--noise-reduction", "0.5"),
+        ("--noise-reduction", "9"),
+        ("--noise-reduction", "nan"),
+        ("--gain", "0.9"),
+        ("--gain", "3.5"),
+        ("--gain-freq", "0"),
+        ("--gain-phase", "inf"),
+        ("--gain-phase", "-1"),
+    ],
+)
+def test_values_out_of_range_are_refused_before_anything_is_read(lucidmr, tmp_path, option, value):
+    status, _, err = lucidmr("enhance", tmp_path / "nowhere", tmp_path / "out", f"{option}={value}")
+    assert status == 2
+    assert len(err) == 1
+    assert "must lie between 1 and" in err[0]
+    assert option.strip("-").split("-")[0] in err[0]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["enhance", "inspect"])
+def test_missing_input(lucidmr, tmp_path, command):
+    words = [command, tmp_path / "nowhere"] + ([tmp_path / "out"] if command == "enhance" else [])
+    status, _, err = lucidmr(*words)
+    assert status == 2
+    assert len(err) == 1
+    assert "nowhere: there is no such file or folder" in err[0]
+
+
+@pytest.mark.parametrize("command", ["enhance", "inspect"])
+def test_empty_folder(lucidmr, tmp_path, command):
+    (tmp_path / "empty").mkdir()
+    words = [command, tmp_path / "empty"] + ([tmp_path / "out"] if command == "enhance" else [])
+    status, _, err = lucidmr(*words)
+    assert status == 2
+    assert "holds no files" in err[0]
+
+
+def test_truncated_file_is_named_and_the_rest_goes_on(lucidmr, source, tmp_path):
+    damaged = write_series(tmp_path / "more", number=2, identity="other") / "IM_0002.dcm"
+    shutil.copytree(tmp_path / "more", source / "more")
+    target = source / "more" / damaged.name
+    target.write_bytes(target.read_bytes()[:-1000])
+    status, _, err = lucidmr("enhance", source, tmp_path / "out")
+    assert status == 1
+    assert any("truncated pixel data in IM_0002.dcm" in line for line in err)
+    assert len(outputs(tmp_path / "out")) == 5
+
+
+def test_foreign_files_among_dicom_are_named_and_passed_over(lucidmr, source, tmp_path):
+    (source / "notes.txt").write_text("hello")
+    for name in ("CT_small.dcm", "SC_rgb_rle.dcm"):
+        shutil.copy(get_testdata_file(name, download=False), source / name)
+    status, _, err = lucidmr("enhance", source, tmp_path / "out")
+    assert status == 0
+    assert len(outputs(tmp_path / "out")) == 3
+    said = "\n".join(err)
+    assert "notes.txt" in said
+    assert "CT" in said
+    assert said.count("passed over") == 3
+
+
+def test_nothing_but_foreign_files_fails(lucidmr, tmp_path):
+    (tmp_path / "in").mkdir()
+    shutil.copy(get_testdata_file("CT_small.dcm", download=False), tmp_path / "in")
+    status, _, err = lucidmr("enhance", tmp_path / "in", tmp_path / "out")
+    assert status == 2
+    assert "no MR magnitude series" in err[-1]
+
+
+def test_existing_output_is_refused_unless_allowed(lucidmr, source, tmp_path):
+    assert lucidmr("enhance", source, tmp_path / "out")[0] == 0
+    first = content(tmp_path / "out")
+    status, _, err = lucidmr("enhance", source, tmp_path / "out")
+    assert status == 2
+    assert "--overwrite" in err[0]
+    assert content(tmp_path / "out") == first
+    assert lucidmr("enhance", source, tmp_path / "out", "--overwrite")[0] == 0
+    assert content(tmp_path / "out").keys() == first.keys()
+
+
+def test_output_that_is_a_file(lucidmr, source, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    status, _, err = lucidmr("enhance", source, tmp_path / "out", "--overwrite")
+    assert (status, (tmp_path / "out").read_text()) == (2, "mine")
+    assert "is a file" in err[0]
+
+
+def test_output_that_cannot_be_written(lucidmr, source):
+    status, _, err = lucidmr("enhance", source, "/proc/lucidmr/out")
+    assert status == 2
+    assert len(err) == 1
+    assert "cannot be written" in err[0]
+
+
+@pytest.mark.parametrize("inside", [".", "enhanced"])
+def test_output_in_the_source_is_refused(lucidmr, source, inside):
+    before = content(source)
+    status, _, err = lucidmr("enhance", source, source / inside, "--overwrite")
+    assert status == 2
+    assert "source" in err[0]
+    assert content(source) == before
+
+
+def test_broken_weights_are_one_line(monkeypatch, capsys, source, tmp_path):
+    (tmp_path / "w.safetensors").write_bytes(b"no")
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["lucidmr", "enhance", str(source), str(tmp_path / "out"), "--weights", str(tmp_path / "w.safetensors")],
+    )
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_inspect_as_json(lucidmr, source):
+    status, out, _ = lucidmr("inspect", source, "--json")
+    found = json.loads(out)
+    assert status == 0
+    facts = found["series"][0]["facts"]
+    assert facts["matrix_freq"]["value"] == SIDE
+    assert facts["matrix_freq"]["confidence"] == "exact"
+    assert "AcquisitionMatrix" in facts["matrix_freq"]["source"]
+    assert found["series"][0]["context"]["extent_freq"] == pytest.approx(np.log2(64 / 96))
+
+
+def test_inspect_for_people_shows_facts_and_what_was_passed_over(lucidmr, source):
+    (source / "notes.txt").write_text("hello")
+    status, out, _ = lucidmr("inspect", source)
+    assert status == 0
+    assert "matrix freq" in out
+    assert "passed over: notes.txt" in out
+
+
+def test_train_without_data_is_one_line(lucidmr, tmp_path):
+    status, _, err = lucidmr("train", tmp_path / "nowhere", "--out", tmp_path / "run")
+    assert status == 2
+    assert "no such folder" in err[0]
+
+
+def test_train_with_settings_out_of_range_is_one_line(lucidmr, tmp_path):
+    status, _, err = lucidmr("train", tmp_path, "--out", tmp_path / "run", "--learning-rate", "0")
+    assert status == 2
+    assert "--learning-rate" in err[0]
+
+
+def test_version(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["lucidmr", "--version"])
+    cli.main()
+    assert capsys.readouterr().out.startswith("lucidmr 0.")
