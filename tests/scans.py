@@ -1,9 +1,12 @@
 """Small raw scans whose truth is known."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from lucidmr.degrade.draw import Degradation, Sampling
+from lucidmr.pairs.simulate import TargetKind, reconstruct_pair
 from lucidmr.physics.analytic import Ellipse, kspace
 from lucidmr.physics.coils import loop_array_maps
 from lucidmr.physics.fourier import to_image, to_kspace
@@ -11,7 +14,7 @@ from lucidmr.physics.noise import complex_noise
 from lucidmr.physics.sampling import AxisSampling
 from lucidmr.raw.scan import RawScan
 from lucidmr.reconstruct.chain import Reconstruction
-from properties import seeded
+from properties import regression_slope, seeded
 
 DISC = Ellipse((0.0, 0.0), (0.42, 0.38))
 PLAIN = Reconstruction("none", 0.0, (48, 48), "root_sum_of_squares", 65535, 1.0)
@@ -41,3 +44,23 @@ def degradation(
 ) -> Degradation:
     """A degradation written out; the input is sampled as the target where nothing else is said."""
     return Degradation(target, degraded or target, noise, factor, seed)
+
+
+def measured_factor(
+    drawn: Degradation,
+    how: Reconstruction,
+    target: TargetKind,
+    matrix: tuple[int, int],
+    noise_sd: float,
+    replicas: int = 32,
+) -> float:
+    """One over the slope of target noise on input noise in the disc, over replicas of all noise."""
+    clean = disc_scan(matrix, coils=2)
+    pairs = []
+    for seed in range(replicas):
+        inherent = complex_noise(tuple(clean.kspace.shape), noise_sd, seeded(1000 + seed))
+        scan = replace(clean, kspace=clean.kspace + inherent, noise_sd=noise_sd)
+        pairs.append(torch.stack(reconstruct_pair(scan, replace(drawn, noise_seed=seed), how, target)))
+    noise = torch.stack(pairs)
+    noise = (noise - noise.mean(0))[..., inside(how.matrix)]
+    return 1.0 / regression_slope(noise[:, 0], noise[:, 1])

@@ -186,6 +186,8 @@ class Train:
     """Where to train."""
     name: str = "lucidmr-2d"
     """Name for the card of the weights."""
+    card: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """JSON file with what else to record on the card, such as data sources and licences."""
 
     def run(self) -> int:
         """Train, or go on with a stopped run."""
@@ -204,10 +206,15 @@ class Train:
             settings = TrainSettings(**{name: getattr(self, name) for name in names})
         except ValueError as error:
             raise LucidError(f"--{str(error).replace('_', '-')}") from error
-        device = choose_device(self.device)
+        device, extra = choose_device(self.device), _read_json(self.card)
         sources = gather_slices(self.data)
         _say(f"{len(sources)} volumes, {sum(len(slices.images) for slices in sources)} slices; training on {device}")
-        card = {"name": self.name, "version": __version__, "sources": sorted({entry.source for entry in sources})}
+        card = {
+            "name": self.name,
+            "version": __version__,
+            "volumes": sorted({entry.source for entry in sources}),
+            **extra,
+        }
         _say(f"weights: {train(sources, settings, self.out, device, card)}")
         return 0
 
@@ -260,6 +267,16 @@ def _check_output(folder: Path, overwrite: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LucidError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from error
+
+
+def _read_json(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise LucidError(f"{path}: cannot be read as JSON ({error}); mend the file or leave --card out") from error
+    return found
 
 
 def _tracked(images: Iterator[Any], label: str, total: int) -> Iterable[Any]:

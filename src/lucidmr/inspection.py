@@ -7,10 +7,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from lucidmr.context import CONTEXT_FIELDS, Context, Enhancement
-from lucidmr.dicom.header import facts
 from lucidmr.dicom.inspect import collection_dict, facts_dict, rows
 from lucidmr.dicom.series import SeriesCollection
-from lucidmr.enhance.pipeline import context_of
+from lucidmr.enhance.pipeline import context_of, facts_of
 
 _STYLES: Final = {"exact": "green", "inferred": "yellow", "default": "blue", "unknown": "dim"}
 
@@ -19,7 +18,7 @@ def as_dict(found: SeriesCollection) -> dict[str, Any]:
     """Everything that was found, ready for JSON. The context is that of an enhancement with default settings."""
     result = collection_dict(found)
     for entry, series in zip(result["series"], found.series, strict=True):
-        told = facts(series)
+        told = facts_of(series)
         entry["facts"] = facts_dict(told)
         entry["context"] = dict(zip(CONTEXT_FIELDS, context_of(series, told, Enhancement()).vector, strict=True))
     return result
@@ -29,7 +28,7 @@ def show(found: SeriesCollection) -> None:
     """Print a table per series, then what was passed over and why."""
     console = Console(highlight=False)
     for series in found.series:
-        told = facts(series)
+        told = facts_of(series)
         console.print(f"\n[bold]{escape(series.label)}[/]  {len(series)} images {series.rows} x {series.columns}")
         table = Table("fact", "value", "confidence", "source")
         for row in rows(told):

@@ -13,14 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lucidmr.degrade.draw import Degradation, Sampling
+from lucidmr.degrade.draw import Sampling
 from lucidmr.pairs.noise_reduction import common_noise_variance, noise_reduction_factor, retained_known_noise
-from lucidmr.pairs.simulate import TargetKind, reconstruct_pair
-from lucidmr.physics.noise import complex_noise
+from lucidmr.pairs.simulate import TargetKind
 from lucidmr.physics.sampling import AxisSampling
 from lucidmr.reconstruct.chain import Reconstruction
 from properties import regression_slope, seeded
-from scans import PLAIN, degradation, disc_scan, full, inside
+from scans import PLAIN, degradation, full, measured_factor
 
 FACTORS = [1.0, 1.5, 2.0, 3.0, 4.0, 8.0]
 SAMPLES = 400_000
@@ -125,31 +124,16 @@ SCENARIOS: dict[str, tuple[Sampling, Sampling, Reconstruction]] = {
 }
 
 
-def measured_factor(
-    drawn: Degradation, how: Reconstruction, target: TargetKind, noise_sd: float, replicas: int = 32
-) -> float:
-    """One over the slope of target noise on input noise in the disc, over replicas of all noise."""
-    clean = disc_scan(MATRIX, coils=2)
-    pairs = []
-    for seed in range(replicas):
-        inherent = complex_noise(tuple(clean.kspace.shape), noise_sd, seeded(1000 + seed))
-        scan = replace(clean, kspace=clean.kspace + inherent, noise_sd=noise_sd)
-        pairs.append(torch.stack(reconstruct_pair(scan, replace(drawn, noise_seed=seed), how, target)))
-    noise = torch.stack(pairs)
-    noise = (noise - noise.mean(0))[..., inside(how.matrix)]
-    return 1.0 / regression_slope(noise[:, 0], noise[:, 1])
-
-
 @pytest.mark.parametrize("factor", [1.5, 3.0, 6.0])
 @pytest.mark.parametrize(("target", "noise_sd"), [("noisy", 0.01), ("low_variance", 0.0), ("low_variance", 0.03)])
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_simulated_pairs_teach_the_factor(scenario: str, target: TargetKind, noise_sd: float, factor: float) -> None:
     wanted, sampled, how = SCENARIOS[scenario]
     drawn = degradation(wanted, sampled, noise=0.05, factor=factor)
-    assert measured_factor(drawn, how, target, noise_sd) == pytest.approx(factor, rel=0.05)
+    assert measured_factor(drawn, how, target, MATRIX, noise_sd) == pytest.approx(factor, rel=0.05)
 
 
 @pytest.mark.parametrize("target", ["noisy", "low_variance"])
 def test_a_factor_of_one_leaves_the_noise(target: TargetKind) -> None:
     how = replace(HANN, matrix=(72, 64))
-    assert measured_factor(degradation(ALL, noise=0.05), how, target, 0.02, 4) == pytest.approx(1.0, abs=1e-3)
+    assert measured_factor(degradation(ALL, noise=0.05), how, target, MATRIX, 0.02, 4) == pytest.approx(1.0, abs=1e-3)

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -16,11 +16,12 @@ from lucidmr import __version__ as VERSION
 from lucidmr.context import Acquisition, Context, Enhancement, encode
 from lucidmr.dicom.derived import write_derived
 from lucidmr.dicom.header import HeaderFacts, acquisition, facts
+from lucidmr.dicom.header.fact import inferred
 from lucidmr.dicom.provenance import Provenance
 from lucidmr.dicom.series import ImageSeries
 from lucidmr.enhance.calibrate import Calibration, Response, calibrate, nominal, response_of
 from lucidmr.enhance.device import DeviceName, choose_device, fast_precision
-from lucidmr.enhance.probe import NoiseEstimate, ProbeResult, band_noise, estimate_noise, probe
+from lucidmr.enhance.probe import NoiseEstimate, ProbeResult, band_noise, body_mask, estimate_noise, probe
 from lucidmr.enhance.tiling import parts_of
 from lucidmr.errors import LucidError
 from lucidmr.network.ce_unet import blend, gate
@@ -209,7 +210,7 @@ def enhance(
     wanted = enhancement or Enhancement()
     where = choose_device(device)
     network = model or load_model(device=where)
-    told = facts(series)
+    told = facts_of(series)
     known = acquisition(told)
     how = _plan(series, told)
     context = context_of(series, told, wanted)
@@ -219,6 +220,17 @@ def enhance(
     if noise.sd > 0 and wanted.noise_reduction > 1:
         dial = calibrate(_respond(network, sample, how, context, noise, where), wanted.noise_reduction)
     return EnhancedSeries(series, wanted, told, known, context, network, how, noise, dial, where)
+
+
+def facts_of(series: ImageSeries) -> HeaderFacts:
+    """Header facts, the displayed field of view checked against the pixels.
+
+    Some scanners write a reduced phase field of view and fill the image all the same.
+    """
+    told = facts(series)
+    if (told.filled_phase.value or 1.0) == 1.0 or _plan(series, told).cropped:
+        return told
+    return facts(series, {"filled_phase": inferred(1.0, "the pixels: the image is filled to its edges")})
 
 
 def context_of(series: ImageSeries, told: HeaderFacts, wanted: Enhancement) -> Context:
@@ -291,7 +303,17 @@ def _parts(model: Model, images: Float[Tensor, "b 1 h w"], vector: Tensor) -> Fl
         with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == torch.bfloat16):
             return model.network.parts(batch, vector.expand(len(batch), -1))
 
-    return parts_of(network, images, model.network.settings.stride)
+    return _without_mean(parts_of(network, images, model.network.settings.stride), body_mask(images))
+
+
+def _without_mean(parts: Float[Tensor, "b 3 h w"], body: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, "b 3 h w"]:
+    """Take the mean over the body off each part: noise has none, nor has what lies beyond k_max.
+
+    It keeps the signal of the body where it was. Without it the network's idea of the Rician floor of very noisy images
+    would darken them.
+    """
+    pixels = body.sum((2, 3), keepdim=True).clamp_min(1)
+    return parts - (parts * body).sum((2, 3), keepdim=True) / pixels
 
 
 def _vector(context: Context, device: torch.device) -> Float[Tensor, "1 field"]:

@@ -173,7 +173,7 @@ def _describe(degradation: Degradation, grid: tuple[int, int], generator: Genera
     """
     sampled, wanted = degradation.input, degradation.target
     acquisition = Acquisition(
-        matrix=Directions(sampled.freq.width, sampled.phase.width),
+        matrix=Directions(float(sampled.freq.width), float(sampled.phase.width)),
         partial_fourier=Directions(sampled.freq.fraction, sampled.phase.fraction),
         acceleration_phase=1.0,
         acceleration_slice=1.0,

@@ -1,6 +1,7 @@
 """What every reader of raw data gives: fully sampled, prewhitened multi-coil k-space of one slice."""
 
 from dataclasses import dataclass
+from math import inf
 
 import torch
 
@@ -31,5 +32,5 @@ class RawScan:
             raise ValueError(f"kspace has {self.kspace.ndim} axes; it needs 3: coil, freq, phase")
         if not torch.isfinite(torch.view_as_real(self.kspace)).all():
             raise ValueError(f"kspace of {self.source or 'this scan'} holds values that are not finite")
-        if self.noise_sd < 0 or self.signal <= 0:
+        if not (0.0 <= self.noise_sd < inf and 0.0 < self.signal < inf):
             raise ValueError(f"noise_sd is {self.noise_sd:g} and signal {self.signal:g}; they must be >= 0 and > 0")

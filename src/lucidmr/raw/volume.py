@@ -1,5 +1,6 @@
 """Read image volumes: NIfTI files and DICOM series. They become pseudo-raw data in :mod:`lucidmr.raw.pseudo`."""
 
+import gzip
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,8 @@ def read_nifti(path: Path) -> Volume:
         if file.get_data_dtype().kind not in "iuf":
             raise LucidError(f"{path}: holds {file.get_data_dtype()} values; a volume of real numbers is needed")
         voxels = np.asarray(file.dataobj, dtype=np.float32)
+        if path.suffix == ".gz":
+            _read_to_the_end(path)
     except (
         *(OSError, EOFError, ValueError, ZlibError),
         nibabel.filebasedimages.ImageFileError,
@@ -82,6 +85,13 @@ def read_nifti(path: Path) -> Volume:
     across = int(np.argmax(file.header.get_zooms()[:3]))
     images = torch.from_numpy(np.ascontiguousarray(np.moveaxis(voxels, across, 0)))
     return Volume(torch.nan_to_num(images), path.name)
+
+
+def _read_to_the_end(path: Path) -> None:
+    """Let gzip verify its checksum, which stands after the last voxel and is not read for the voxels alone."""
+    with gzip.open(path) as file:
+        while file.read(1 << 24):
+            pass
 
 
 def _topmost(folders: Iterable[Path]) -> list[Path]:

@@ -52,11 +52,15 @@ class TrainSettings:
     network: NetworkSettings = field(default_factory=NetworkSettings)
 
     def __post_init__(self) -> None:
-        if self.crop % self.network.stride:
-            raise ValueError(f"crop is {self.crop}; it must be a multiple of {self.network.stride}")
-        for name in ("slices_per_epoch", "slices_per_step", "crops_per_slice", "learning_rate"):
+        for name in ("slices_per_epoch", "slices_per_step", "crops_per_slice", "crop", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be positive")
+        if self.crop % self.network.stride:
+            raise ValueError(f"crop is {self.crop}; it must be a multiple of {self.network.stride}")
+        if self.workers < 0:
+            raise ValueError(f"workers is {self.workers}; it must not be negative")
+        if self.steps < 1:
+            raise ValueError(f"the schedule has no step: {self.epochs} epochs of {self.slices_per_epoch} slices")
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the log and the card."""

@@ -1,0 +1,188 @@
+"""Enhance every MR series below a folder and check what a derived series must keep.
+
+    python benchmarks/every_series.py FOLDER OUT [--noise-reduction 2] [--json FILE] [--most 400]
+
+Checked per series: as many images as the source; outer corners within 0.01 mm; mean inside the body within 1 %; finite
+pixels; source files byte for byte as before; no dciodvfy error that the source did not have (first and last file; not
+checked when dciodvfy is not installed). What is passed over is listed with its reason. Exits with 1 if a check fails.
+"""
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import torch
+
+from lucidmr import Enhancement, LucidError
+from lucidmr.dicom.derived import derived_folder_name
+from lucidmr.dicom.series import ImageSeries, read_series
+from lucidmr.enhance.pipeline import enhance
+from lucidmr.enhance.probe import body_mask
+from lucidmr.network.weights import Model, load_model
+
+# Scanners' own derived multi-frame images keep these attributes too, and readers need them.
+_ONLY_ORIGINAL = re.compile(r"present when condition unsatisfied.*Module=<(MRPulseSequence|BulkMotion\w*)>")
+
+
+def main() -> None:
+    """Check every series."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--noise-reduction", type=float, default=2.0)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--most", type=int, default=10_000, help="pass over series with more images than this")
+    options = parser.parse_args()
+    model, wanted = load_model(), Enhancement(noise_reduction=options.noise_reduction)
+    rows: list[dict[str, Any]] = []
+    for place in _places(options.folder):
+        try:
+            found = read_series(place)
+        except LucidError as error:
+            print(f"{place}: {error}")
+            continue
+        name = place.relative_to(options.folder)
+        for refusal in found.refused:
+            rows.append({"series": f"{name}/{refusal.label}", "files": len(refusal.paths), "reason": refusal.reason})
+            print(f"{name}/{refusal.label}: passed over, {len(refusal.paths)} files: {refusal.reason}", flush=True)
+        for series in found.series:
+            if len(series) > options.most:
+                continue
+            rows.append({"series": f"{name}/{series.label}", **check(series, wanted, model, options.out)})
+            print(json.dumps(rows[-1]), flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1))
+    failed = [row for row in rows if row.get("failed")]
+    passed = sum("images" in row for row in rows) - len(failed)
+    print(f"{passed} series passed, {len(failed)} failed, {sum('reason' in row for row in rows)} passed over")
+    sys.exit(1 if failed else 0)
+
+
+def _places(folder: Path) -> list[Path]:
+    """Folders that hold files, each read by itself, so that one line names one place."""
+    return sorted({path.parent for path in folder.rglob("*") if path.is_file()})
+
+
+def check(series: ImageSeries, wanted: Enhancement, model: Model, out: Path) -> dict[str, Any]:
+    """Enhance one series, write it, read it back and compare."""
+    before = [_digest(path) for path in series.paths]
+    began = time.perf_counter()
+    enhanced = enhance(series, wanted, model=model)
+    folder = out / derived_folder_name(series, enhanced.provenance)
+    files = enhanced.save(folder, overwrite=True)
+    seconds = time.perf_counter() - began
+    written = read_series_of(files)
+    faults = []
+    if len(files) != len(series.paths) or written["images"] != len(series):
+        faults.append("number of images")
+    shift = max(_corner_shift(a, b) for a, b in zip(series.paths, files, strict=True))
+    if shift > 0.01:
+        faults.append("corners")
+    change = _mean_change(enhanced, series)
+    if abs(change) > 0.01:
+        faults.append("mean in the body")
+    if not written["finite"]:
+        faults.append("pixels that are not finite")
+    if before != [_digest(path) for path in series.paths]:
+        faults.append("source changed")
+    ends = sorted({0, len(files) - 1})
+    new = sorted(set().union(*(_errors(files[index]) - _errors(series.paths[index]) for index in ends)))
+    if new:
+        faults.append("dciodvfy")
+    measured = enhanced.measured
+    shutil.rmtree(folder)
+    return {
+        "images": len(series),
+        "matrix": f"{series.rows}x{series.columns}",
+        "corner_mm": round(shift, 5),
+        "mean_change_percent": round(100 * change, 3),
+        "new_errors": new,
+        "noise_reduction": round(measured.homogeneous, 2) if measured else None,
+        "seconds": round(seconds, 1),
+        "failed": faults,
+    }
+
+
+def read_series_of(files: list[Path]) -> dict[str, Any]:
+    """Count and check the pixels that were written."""
+    images, finite = 0, True
+    for path in files:
+        pixels = pydicom.dcmread(path).pixel_array
+        images += pixels.shape[0] if pixels.ndim == 3 else 1
+        finite &= bool(np.isfinite(pixels).all())
+    return {"images": images, "finite": finite}
+
+
+def _mean_change(enhanced: Any, series: ImageSeries) -> float:
+    """Relative change of the mean inside the body of the middle image."""
+    index = len(series) // 2
+    before, after = (torch.from_numpy(which(index)) for which in (enhanced.original, enhanced.image))
+    body = body_mask(before[None])[0]
+    return float(after[body].mean() / before[body].mean() - 1.0) if bool(body.any()) else 0.0
+
+
+def _corner_shift(source: Path, result: Path) -> float:
+    """Largest distance in mm between outer corners, over all frames; 0 where the header has no position."""
+    pairs = zip(_planes(source), _planes(result), strict=True)
+    return max((float(np.abs(a - b).max()) for a, b in pairs), default=0.0)
+
+
+def _planes(path: Path) -> list[np.ndarray]:
+    header = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+    return [_corners(header.Rows, header.Columns, *plane) for plane in _geometries(header)]
+
+
+def _geometries(header: pydicom.Dataset) -> list[tuple[Any, Any, Any]]:
+    if "PerFrameFunctionalGroupsSequence" not in header:
+        names = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
+        return [tuple(header[name].value for name in names)] if all(name in header for name in names) else []
+    shared = header.get("SharedFunctionalGroupsSequence", [pydicom.Dataset()])[0]
+
+    def macro(frame: pydicom.Dataset, name: str) -> pydicom.Dataset:
+        found: pydicom.Dataset = (frame if name in frame else shared)[name][0]
+        return found
+
+    return [
+        (
+            macro(frame, "PlanePositionSequence").ImagePositionPatient,
+            macro(frame, "PlaneOrientationSequence").ImageOrientationPatient,
+            macro(frame, "PixelMeasuresSequence").PixelSpacing,
+        )
+        for frame in header.PerFrameFunctionalGroupsSequence
+    ]
+
+
+def _corners(rows: int, columns: int, position: Any, orientation: Any, spacing: Any) -> np.ndarray:
+    origin, axes = np.array(position, float), np.array(orientation, float).reshape(2, 3)
+    return np.array(
+        [
+            origin + axes[0] * (column - 0.5) * float(spacing[1]) + axes[1] * (row - 0.5) * float(spacing[0])
+            for row in (0, rows)
+            for column in (0, columns)
+        ]
+    )
+
+
+def _digest(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
+
+
+def _errors(path: Path) -> set[str]:
+    if shutil.which("dciodvfy") is None:
+        return set()
+    run = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True, errors="replace", check=False)
+    lines = {line for line in (run.stdout + run.stderr).splitlines() if line.startswith("Error")}
+    return {line for line in lines if not _ONLY_ORIGINAL.search(line) and "Referenced SOP Instance UID" not in line}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Image volumes made into the raw data that could have given them."""
+
+import pytest
+import torch
+
+from lucidmr.physics.analytic import Ellipse, Rectangle, kspace
+from lucidmr.physics.fourier import resize_kspace, to_image
+from lucidmr.physics.noise import complex_noise
+from lucidmr.raw.pseudo import MAX_COILS, NativeSlices, native_slices, pseudo_raw
+from lucidmr.raw.volume import Volume
+from lucidmr.reconstruct.combine import root_sum_of_squares, sensitivity_weighted
+from properties import seeded
+
+BODY = (
+    Ellipse((0.0, 0.0), (0.42, 0.36)),
+    Ellipse((0.1, 0.1), (0.1, 0.06), 0.3, -0.4),
+    Rectangle((-0.15, -0.05), (0.08, 0.1), 0.2, 0.3),
+)
+NOISE = 0.03
+
+
+def stored_volume(native: tuple[int, int], stored: tuple[int, int], scale: float = 400.0) -> Volume:
+    """Three slices of the body, acquired on one matrix, stored zero-filled on another, and two of air."""
+    samples = kspace(BODY, *native)
+    noisy = torch.stack([samples + complex_noise(native, NOISE, seeded(seed)) for seed in range(3)])
+    images = to_image(resize_kspace(noisy, *stored)).abs()
+    return Volume(torch.cat([images, torch.zeros(2, *stored)]) * scale, "body.nii")
+
+
+@pytest.mark.parametrize(("native", "stored"), [((96, 80), (128, 112)), ((80, 96), (160, 144)), ((96, 96), (96, 96))])
+def test_the_scanners_interpolation_is_undone(native: tuple[int, int], stored: tuple[int, int]) -> None:
+    slices = native_slices(stored_volume(native, stored))
+    assert slices is not None
+    assert slices.images.shape[0] == 3  # without the air
+    assert slices.images.shape[1:] == pytest.approx(native, rel=0.07)
+    assert slices.signal == pytest.approx(400.0, rel=0.03)
+    assert slices.noise_sd == pytest.approx(400.0 * NOISE, rel=0.2)
+    assert slices.source == "body.nii"
+
+
+def test_negative_values_do_not_come_through() -> None:
+    volume = stored_volume((96, 96), (96, 96))
+    slices = native_slices(Volume(volume.images - 10.0, "shifted"))
+    assert slices is not None
+    assert float(slices.images.min()) >= 0.0
+
+
+@pytest.mark.parametrize(
+    "images",
+    [torch.zeros(3, 96, 96), torch.full((2, 96, 96), -5.0), torch.ones(2, 40, 96)],
+    ids=["air", "negative", "too small"],
+)
+def test_what_holds_nothing_to_learn_from_is_left_out(images: torch.Tensor) -> None:
+    assert native_slices(Volume(images, "x")) is None
+
+
+def flat_slices(noise_sd: float = 8.0) -> NativeSlices:
+    """Uniform slices of signal 400, noise with a standard deviation of 8: what a pseudo scan makes of noise shows."""
+    noise = noise_sd * torch.randn(4, 64, 72, generator=seeded(1))
+    return NativeSlices(400.0 + noise, noise_sd, 400.0, "flat")
+
+
+def test_the_seed_decides() -> None:
+    slices = flat_slices()
+    one, same, other = (pseudo_raw(slices, 1, seeded(seed)) for seed in (4, 4, 5))
+    assert torch.equal(one.kspace, same.kspace)
+    assert one.kspace.shape != other.kspace.shape or not torch.equal(one.kspace, other.kspace)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_scan_tells_its_own_noise_and_signal(seed: int) -> None:
+    """Contrast, shading and phase are drawn; the noise relative to the signal stays near the image's."""
+    scan = pseudo_raw(flat_slices(), 0, seeded(seed))
+    assert scan.signal == 1.0
+    assert scan.noise_sd == pytest.approx(8.0 / 400.0)
+    assert scan.source == "flat[0]"
+    image = root_sum_of_squares(to_image(scan.kspace))
+    local_noise = (image[1:] - image[:-1]).std() / 2**0.5 / image.mean()
+    assert float(local_noise) == pytest.approx(0.02, rel=0.35)
+    assert float(image.median()) == pytest.approx(1.0, rel=0.3)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_maps_are_those_that_the_scan_was_made_with(seed: int) -> None:
+    scan = pseudo_raw(flat_slices(), 0, seeded(seed))
+    assert scan.maps is not None
+    coils = to_image(scan.kspace)
+    combined = sensitivity_weighted(coils, scan.maps)
+    torch.testing.assert_close(scan.maps * combined, coils, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(combined.abs(), root_sum_of_squares(coils), atol=1e-4, rtol=1e-4)
+
+
+def test_every_orientation_and_number_of_coils_occurs() -> None:
+    wedge = torch.zeros(1, 64, 72)
+    wedge[0, :32, :36] = (
+        1.0  # one bright quarter tells all eight orientations but transposition, which the matrix tells
+    )
+    slices = NativeSlices(wedge, 0.0, 1.0, "wedge")
+    seen, coils = set(), set()
+    for seed in range(120):
+        scan = pseudo_raw(slices, 0, seeded(seed))
+        image = root_sum_of_squares(to_image(scan.kspace))
+        n_freq, n_phase = image.shape
+        seen.add((n_freq, bool(image[: n_freq // 2].mean() > 0.3), bool(image[:, : n_phase // 2].mean() > 0.3)))
+        coils.add(len(scan.kspace))
+    assert len({n for n, _, _ in seen}) == 2
+    assert len(seen) == 8
+    assert coils == set(range(1, MAX_COILS + 1))

@@ -1,0 +1,157 @@
+"""The stream of training examples."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+
+from lucidmr.context import CONTEXT_FIELDS, Context
+from lucidmr.degrade.settings import DegradationRanges
+from lucidmr.errors import LucidError
+from lucidmr.network.ce_unet import NetworkSettings
+from lucidmr.raw.pseudo import NativeSlices
+from lucidmr.train.settings import TrainSettings
+from lucidmr.train.stream import Example, PairStream, batches, gather_slices
+from properties import seeded
+
+SETTINGS = TrainSettings(
+    slices_per_step=2, crops_per_slice=3, crop=32, workers=0, network=NetworkSettings((4, 6), hidden=4)
+)
+
+
+def volume(count: int, signal: float = 1.0, side: int = 64, name: str = "a") -> NativeSlices:
+    """Slices that are all different."""
+    images = signal * (0.8 + 0.2 * torch.rand(count, side, side, generator=seeded(count)))
+    return NativeSlices(images, 0.0, signal, name)
+
+
+def stream(settings: TrainSettings = SETTINGS, length: int = 20) -> PairStream:
+    return PairStream([volume(4)], replace(settings, synthetic_share=0.0), length)
+
+
+def assert_same(one: Example, other: Example) -> None:
+    for a, b in zip(one, other, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_examples_are_squares_with_their_context() -> None:
+    given_, target, context = stream()[0]
+    assert given_.shape == target.shape == (3, 1, 32, 32)
+    assert context.shape == (3, len(CONTEXT_FIELDS))
+    assert torch.isfinite(given_).all()
+    assert torch.isfinite(target).all()
+    assert {tuple(row) for row in context.tolist()} == {tuple(context[0].tolist())}  # squares of one slice
+    Context.from_vector(tuple(context[0].tolist()))
+    assert not torch.equal(given_[0], given_[1])
+
+
+def test_an_example_depends_on_the_seed_and_its_number_alone() -> None:
+    one, other = stream(), stream(length=7)
+    one[3]  # the order of access does not matter
+    assert_same(one[5], other[5])
+    assert len({float(one[index][0].sum()) for index in range(8)}) == 8
+    assert not torch.equal(one[5][0], stream(replace(SETTINGS, seed=1))[5][0])
+
+
+def test_a_resumed_stream_goes_on_where_it_stopped() -> None:
+    whole = list(batches(stream(length=8), 0))
+    rest = list(batches(stream(length=8), 4))
+    assert (len(whole), len(rest)) == (4, 2)
+    assert whole[0][0].shape == (6, 1, 32, 32)
+    for one, other in zip(whole[2:], rest, strict=True):
+        assert_same(one, other)
+
+
+def test_workers_do_not_change_the_examples() -> None:
+    one = list(batches(stream(length=4), 0))
+    other = list(batches(stream(replace(SETTINGS, workers=1), length=4), 0))
+    for a, b in zip(one, other, strict=True):
+        assert_same(a, b)
+
+
+def test_the_end_is_the_end() -> None:
+    assert len(stream(length=5)) == 5
+    with pytest.raises(IndexError):
+        stream(length=5)[5]
+
+
+def test_without_sources_all_is_synthetic() -> None:
+    made = PairStream([], SETTINGS, 4)
+    assert_same(made[1], PairStream([], SETTINGS, 4)[1])
+    given_, target, _ = made[1]
+    assert float(given_.std()) > 0.01
+    assert not torch.equal(given_, target)
+
+
+def test_the_synthetic_share_decides_what_is_drawn() -> None:
+    for share in (0.0, 1.0):
+        made = PairStream([volume(1)], replace(SETTINGS, synthetic_share=share), 4)
+        names = {made._source(seeded(seed))[0].source for seed in range(8)}
+        assert names == ({"synthetic"} if share else {"a"})
+
+
+def test_volumes_are_chosen_by_the_root_of_their_slices() -> None:
+    made = PairStream([volume(1, name="one"), volume(9, name="nine")], replace(SETTINGS, synthetic_share=0.0), 4)
+    drawn = [made._source(seeded(seed)) for seed in range(400)]
+    assert sum(slices.source == "nine" for slices, _ in drawn) / 400 == pytest.approx(0.75, abs=0.09)
+    assert {index for slices, index in drawn if slices.source == "nine"} == set(range(9))
+
+
+def test_the_units_of_the_source_do_not_matter() -> None:
+    """Twice the values are twice the noise and the same squares."""
+    settings = replace(SETTINGS, synthetic_share=0.0)
+    one, other = (PairStream([volume(2, signal)], settings, 3)[2] for signal in (1.0, 512.0))
+    for a, b in zip(one, other, strict=True):
+        torch.testing.assert_close(a, b, atol=2e-3, rtol=1e-3)
+
+
+def test_where_nothing_is_asked_input_and_target_are_the_same() -> None:
+    nothing = DegradationRanges(
+        gain_probability=0.0, partial_fourier_probability=0.0, leave_noise_probability=1.0, noise=(0.05, 0.05)
+    )
+    given_, target, context = stream(replace(SETTINGS, ranges=nothing))[0]
+    torch.testing.assert_close(given_, target, atol=2e-3, rtol=0)
+    described = Context.from_vector(tuple(context[0].tolist()))
+    assert described.noise_reduction == described.gain_freq == described.gain_phase == described.restore_phase == 0.0
+
+
+def test_squares_show_tissue_on_the_standardized_scale() -> None:
+    images = torch.zeros(1, 64, 64)
+    images[0, 24:40, 24:40] = 300.0
+    made = PairStream([NativeSlices(images, 0.0, 300.0, "small")], replace(SETTINGS, synthetic_share=0.0), 12)
+    brightest = torch.stack([made[index][1].amax((1, 2, 3)) for index in range(12)])
+    assert float((brightest > 0.5).float().mean()) > 0.8  # a peak of noise is taken for tissue now and then
+    assert float(brightest.max()) < 3.0
+
+
+def test_grids_that_are_smaller_than_a_square_are_continued() -> None:
+    settings = replace(SETTINGS, crop=256, crops_per_slice=1, synthetic_share=0.0)
+    given_, _, _ = PairStream([volume(1)], settings, 30)[3]
+    assert given_.shape == (1, 1, 256, 256)
+    assert torch.isfinite(given_).all()
+
+
+def write_volume(path: Path, side: int, value: float) -> None:
+    voxels = np.full((side, side, 3), value, np.float32)
+    voxels[: side // 8] = 0.0
+    nibabel.save(nibabel.Nifti1Image(voxels, np.diag([1, 1, 4, 1])), path)
+
+
+def test_slices_are_gathered_from_every_folder(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_volume(tmp_path / name / f"{name}.nii", 80, 100.0)
+    write_volume(tmp_path / "a" / "air.nii", 80, 0.0)
+    found = gather_slices([tmp_path / "a", tmp_path / "b"])
+    assert [slices.source for slices in found] == ["a.nii", "b.nii"]
+    assert [len(slices.images) for slices in found] == [3, 3]
+
+
+def test_folders_without_anything_to_learn_from_are_named(tmp_path: Path) -> None:
+    write_volume(tmp_path / "small.nii", 40, 100.0)
+    with pytest.raises(LucidError, match=re.escape(f"{tmp_path}: no volume with tissue on a matrix of at least 64")):
+        gather_slices([tmp_path])
