@@ -10,6 +10,8 @@ from lucidmr.enhance.pipeline import EnhancedSeries, middle_image
 from lucidmr.evaluate.report import Fact, ReportData, ReportSlice, SeriesReport
 
 _SLICES = 3
+_MANY_SERIES = 4
+"""Reports on more series than this show one image of each: every image adds about 4 MB."""
 
 
 def report_data(done: list[EnhancedSeries]) -> ReportData:
@@ -23,14 +25,16 @@ def report_data(done: list[EnhancedSeries]) -> ReportData:
     """
     model = done[0].model
     created = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
-    return ReportData(tuple(map(series_report, done)), f"lucidmr {__version__}", model.name, model.sha256, created)
+    most = _SLICES if len(done) <= _MANY_SERIES else 1
+    sections = tuple(series_report(series, most) for series in done)
+    return ReportData(sections, f"lucidmr {__version__}", model.name, model.sha256, created)
 
 
-def series_report(series: EnhancedSeries) -> SeriesReport:
-    """The section of one series: a few slices before and after, measured noise reduction, settings and facts."""
+def series_report(series: EnhancedSeries, most: int = _SLICES) -> SeriesReport:
+    """The section of one series: up to ``most`` slices before and after, measured noise reduction, settings, facts."""
     measured = series.measured
     middle = middle_image(len(series))
-    others = sorted({len(series) // 5, (4 * len(series)) // 5} - {middle})[: _SLICES - 1]
+    others = sorted({len(series) // 5, (4 * len(series)) // 5} - {middle})[: most - 1]
     slices = [_slice(series, index, measured_map=index == middle) for index in (middle, *others)]
     facts = tuple(
         Fact(row.name, f"{row.value} {row.unit}".strip(), row.source, row.confidence)  # type: ignore[arg-type]
