@@ -84,7 +84,8 @@ def check(series: ImageSeries, wanted: Enhancement, model: Model, out: Path) -> 
     faults = []
     if len(files) != len(series.paths) or written["images"] != len(series):
         faults.append("number of images")
-    shift = max(_corner_shift(a, b) for a, b in zip(series.paths, files, strict=True))
+    pairs = _pairs(series.paths, files)
+    shift = max(_corner_shift(source, result) for source, result in pairs)
     if shift > 0.01:
         faults.append("corners")
     change = _mean_change(enhanced, series)
@@ -94,8 +95,7 @@ def check(series: ImageSeries, wanted: Enhancement, model: Model, out: Path) -> 
         faults.append("pixels that are not finite")
     if before != [_digest(path) for path in series.paths]:
         faults.append("source changed")
-    ends = sorted({0, len(files) - 1})
-    new = sorted(set().union(*(_errors(files[index]) - _errors(series.paths[index]) for index in ends)))
+    new = sorted(set().union(*(_errors(result) - _errors(source) for source, result in (pairs[0], pairs[-1]))))
     if new:
         faults.append("dciodvfy")
     measured = enhanced.measured
@@ -120,6 +120,21 @@ def read_series_of(files: list[Path]) -> dict[str, Any]:
         images += pixels.shape[0] if pixels.ndim == 3 else 1
         finite &= bool(np.isfinite(pixels).all())
     return {"images": images, "finite": finite}
+
+
+def _pairs(sources: tuple[Path, ...], files: list[Path]) -> list[tuple[Path, Path]]:
+    """Each result with the file that its header names as its source."""
+    if len(files) == 1:
+        return [(sources[0], files[0])]
+    by_uid = {pydicom.dcmread(path, stop_before_pixels=True, force=True).SOPInstanceUID: path for path in sources}
+    return [(by_uid[_source_uid(path)], path) for path in files]
+
+
+def _source_uid(path: Path) -> str:
+    header = pydicom.dcmread(path, stop_before_pixels=True)
+    if "SourceImageSequence" not in header:
+        header = header.PerFrameFunctionalGroupsSequence[0].DerivationImageSequence[0]
+    return str(header.SourceImageSequence[0].ReferencedSOPInstanceUID)
 
 
 def _mean_change(enhanced: Any, series: ImageSeries) -> float:
@@ -151,6 +166,7 @@ def _geometries(header: pydicom.Dataset) -> list[tuple[Any, Any, Any]]:
         found: pydicom.Dataset = (frame if name in frame else shared)[name][0]
         return found
 
+    places = ("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence")
     return [
         (
             macro(frame, "PlanePositionSequence").ImagePositionPatient,
@@ -158,6 +174,7 @@ def _geometries(header: pydicom.Dataset) -> list[tuple[Any, Any, Any]]:
             macro(frame, "PixelMeasuresSequence").PixelSpacing,
         )
         for frame in header.PerFrameFunctionalGroupsSequence
+        if all(place in frame or place in shared for place in places)
     ]
 
 

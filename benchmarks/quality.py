@@ -58,8 +58,8 @@ def measure(series: ImageSeries, model: Model, n_slices: int) -> dict[str, Any]:
     fully = enhance(series, Enhancement(noise_reduction=8.0), model=model)
     for wanted in REQUESTS:
         enhanced = enhance(series, Enhancement(noise_reduction=wanted), model=model)
-        blended = replace(fully, calibration=nominal(wanted))
-        entry = {"removal": round(enhanced.calibration.removal, 3)}
+        blended = replace(fully, fixed=nominal(wanted), dials={})
+        entry = {"removal": round(enhanced.dial(len(series) // 2).calibration.removal, 3)}
         for name, which in (("calibrated", enhanced), ("blend", blended)):
             if which.measured is not None:
                 entry |= {name: round(which.measured.homogeneous, 3), f"{name}_body": round(which.measured.body, 3)}

@@ -20,8 +20,8 @@ SIDE_2D: Final = 1024
 SIDE_3D: Final = 768
 """The same for a 3D acquisition."""
 MOST_INTERPOLATION: Final = 4.0
-"""Ours: coarser matrices than a quarter of the side stay coarser. A finer grid would hold nothing more (the largest gain
-is 3), and a 64 x 64 functional series would grow 256-fold."""
+"""Ours: matrices coarser than a quarter of the side stay coarser than it. A finer grid would hold nothing more (the
+largest gain is 3), and a 64 x 64 functional series would grow 256-fold."""
 LANCZOS_LOBES: Final = 3
 
 

@@ -1,15 +1,14 @@
 import pytest
 import torch
 
-from lucidmr.enhance.calibrate import MOST_REMOVAL, Response, calibrate, nominal
+from lucidmr.enhance.calibrate import MOST_REMOVAL, calibrate, nominal, response_of
 
 
 def response(captured, detail=0.0, seed=0):
     """A network that predicts the share ``captured`` of all noise, and whose details amplify noise by ``detail``."""
     generator = torch.Generator().manual_seed(seed)
-    given = torch.randn(2, 96, 96, generator=generator)
-    where = torch.ones_like(given, dtype=torch.bool)
-    return Response(given, captured * given, detail * given, where)
+    given = 0.01 * torch.randn(1, 96, 96, generator=generator)
+    return response_of(torch.ones_like(given), given, captured * given, detail * given)
 
 
 @pytest.mark.parametrize("captured", [1.0, 0.8, 0.65])
@@ -37,10 +36,16 @@ def test_out_of_reach_gives_the_most_that_can_be_had():
     found = response(0.3)
     assert calibrate(found, 4.0).removal == pytest.approx(MOST_REMOVAL)
     # A prediction that has nothing to do with the noise only adds noise: the best is to remove none of it.
-    useless = Response(found.given, response(1.0, seed=9).given, torch.zeros_like(found.given), found.where)
-    assert calibrate(useless, 2.0).removal == 0.0
+    draws = torch.randn(2, 1, 96, 96, generator=torch.Generator().manual_seed(9))
+    useless = response_of(torch.ones(1, 96, 96), draws[0], draws[1], torch.zeros(1, 96, 96))
+    assert calibrate(useless, 2.0).removal < 0.1
 
 
 def test_nominal_is_that_of_a_perfect_network():
     assert nominal(4.0).removal == pytest.approx(0.75)
     assert nominal(1.0).removal == 0.0
+
+
+def test_an_image_without_body_gets_the_nominal_setting():
+    nothing = torch.zeros(1, 64, 64)
+    assert calibrate(response_of(nothing, nothing, nothing, nothing), 2.0) == nominal(2.0)

@@ -1,9 +1,9 @@
-"""Make the noise dial mean what it says on this very series.
+"""Make the noise dial mean what it says on this very image.
 
 A network that is not trained to the end removes less noise than asked for, by a share that depends on noise level and
 anatomy. The gated head is linear in the share of predicted noise that is removed, so one measurement with weak extra
-noise (the probe, physics of :mod:`lucidmr.enhance.probe`) tells for every share which noise reduction it gives in
-homogeneous tissue, and the share that gives the wanted one is found without running the network again.
+noise (as in :mod:`lucidmr.enhance.probe`) tells for every share which noise reduction it gives in homogeneous tissue,
+and the share that gives the wanted one is found without running the network again.
 """
 
 import math
@@ -13,43 +13,61 @@ from typing import Final
 from jaxtyping import Float
 from torch import Tensor
 
-from lucidmr.enhance.probe import homogeneous_mask, local_power
+from lucidmr.enhance.probe import homogeneous_mask, local_mean
+from lucidmr.shapes import Image
 
-MOST_REMOVAL: Final = 1.25
+MOST_REMOVAL: Final = 1.5
 """More than all of the predicted noise is removed only to make up for noise that was predicted too weak."""
 
 
 @dataclass(frozen=True)
 class Response:
-    """How weak extra noise passes through the parts of the gated head, on the standardized grid.
+    """How weak extra noise passes through the parts of the gated head: local powers at pixels of homogeneous tissue.
 
     Attributes:
-        given: Change of the input, (image, freq, phase).
-        noise: Change of the predicted noise.
-        detail: Change of the gated details.
-        where: Homogeneous tissue.
+        given: Power of the change of the input.
+        kept: Power of the change of input and gated details together.
+        shared: Product of that change and the change of the predicted noise.
+        noise: Power of the change of the predicted noise.
     """
 
-    given: Float[Tensor, "image freq phase"]
-    noise: Float[Tensor, "image freq phase"]
-    detail: Float[Tensor, "image freq phase"]
-    where: Tensor
+    given: Float[Tensor, " pixel"]
+    kept: Float[Tensor, " pixel"]
+    shared: Float[Tensor, " pixel"]
+    noise: Float[Tensor, " pixel"]
 
     def noise_reduction(self, removal: float) -> float:
-        """Median noise reduction in homogeneous tissue when this share of the predicted noise is removed."""
-        after = local_power(self.given + self.detail - removal * self.noise)
-        ratio = local_power(self.given)[self.where] / after[self.where].clamp_min(1e-20)
-        median: Tensor = ratio.median()
+        """Median noise reduction when this share of the predicted noise is removed."""
+        after = self.kept - 2.0 * removal * self.shared + removal**2 * self.noise
+        median: Tensor = (self.given / after.clamp_min(1e-20)).median()
         return math.sqrt(float(median))
+
+
+def response_of(before: Image, given: Image, noise: Image, detail: Image) -> Response:
+    """Measure a response.
+
+    Args:
+        before: Image without extra noise; homogeneous tissue is looked for in it.
+        given: Change of the input.
+        noise: Change of the predicted noise.
+        detail: Change of the gated details.
+
+    Returns:
+        The response; empty where the image has no body.
+    """
+    where = homogeneous_mask(before)
+    kept = given + detail
+    powers = (given.square(), kept.square(), kept * noise, noise.square())
+    return Response(*(local_mean(power)[where] for power in powers))
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How the noise dial is set on one series.
+    """How the noise dial is set on one image.
 
     Attributes:
         removal: Share of the predicted noise to remove, 0 to :data:`MOST_REMOVAL`.
-        expected: Noise reduction that it gives in homogeneous tissue, as measured; the nominal one where the series
+        expected: Noise reduction that it gives in homogeneous tissue, as measured; the nominal one where the image
             shows no noise to measure with.
         measured: Whether it was measured.
     """
@@ -68,12 +86,14 @@ def calibrate(response: Response, wanted: float) -> Calibration:
     """Find the share of predicted noise whose removal gives the wanted noise reduction.
 
     Args:
-        response: Measured on the series.
+        response: Measured on the image.
         wanted: Noise-reduction factor.
 
     Returns:
         The smallest such share, or the one that reduces noise most where the wanted factor is out of reach.
     """
+    if not len(response.given):
+        return nominal(wanted)
     shares = [MOST_REMOVAL * step / 25 for step in range(26)]
     reached = [response.noise_reduction(share) for share in shares]
     above = [index for index, factor in enumerate(reached) if factor >= wanted]
@@ -86,16 +106,3 @@ def calibrate(response: Response, wanted: float) -> Calibration:
         middle = 0.5 * (low + high)
         low, high = (low, middle) if response.noise_reduction(middle) >= wanted else (middle, high)
     return Calibration(high, response.noise_reduction(high), measured=True)
-
-
-def response_of(before: Float[Tensor, "image freq phase"], changes: tuple[Tensor, Tensor, Tensor]) -> Response:
-    """Collect a response.
-
-    Args:
-        before: Standardized images without extra noise; homogeneous tissue is looked for in them.
-        changes: Change of input, predicted noise and gated details.
-
-    Returns:
-        The response.
-    """
-    return Response(*changes, homogeneous_mask(before))

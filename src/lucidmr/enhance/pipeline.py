@@ -1,16 +1,18 @@
 """One series in, one enhanced series out: header to context, standardize, network, restore."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from statistics import median
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from lucidmr import __version__ as VERSION
 from lucidmr.context import Acquisition, Context, Enhancement, encode
@@ -41,10 +43,20 @@ from lucidmr.standardize import (
 Images = Iterator[NDArray[np.float32]]
 
 _PLANNING_IMAGES: Final = 16
-_CALIBRATION_IMAGES: Final = 4
-# Four images spread over a series leave out its middle one, on which the result is then measured.
 _CALIBRATION_SEED: Final = 1
 _MEASURING_SEED: Final = 2
+
+
+class Dial(NamedTuple):
+    """The noise dial on one image.
+
+    Attributes:
+        noise: Noise of the original image; ``sd`` is 0 where none can be found.
+        calibration: How the dial is set.
+    """
+
+    noise: NoiseEstimate
+    calibration: Calibration
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +71,9 @@ class EnhancedSeries:
         context: The contextual data.
         model: Network and card.
         standardization: How the images are brought to the network's grid and back.
-        noise: Noise of the original images; ``sd`` is 0 where none can be found.
-        calibration: How the noise dial is set on this series.
         device: Where the network runs.
+        fixed: Setting of the noise dial for every image; ``None`` calibrates it on each (the default).
+        dials: Noise and setting of the dial of the images that were computed so far, by number.
     """
 
     source: ImageSeries
@@ -71,16 +83,26 @@ class EnhancedSeries:
     context: Context
     model: Model
     standardization: Standardization
-    noise: NoiseEstimate
-    calibration: Calibration
     device: torch.device
+    fixed: Calibration | None = None
+    dials: dict[int, Dial] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.source)
 
     def image(self, index: int) -> NDArray[np.float32]:
         """Image ``index``, enhanced: (row, column) on the interpolated grid, in the source's real-world units."""
-        return self.process(_tensor(self.source.image(index))[None])[0].numpy()
+        image = _tensor(self.source.image(index))[None]
+        given, parts = self._parts(image)
+        enhanced = self._blend(given, parts, self._dial(index, image, given, parts).calibration)
+        return restore(enhanced, image, self.standardization)[0].numpy()
+
+    def dial(self, index: int) -> Dial:
+        """Noise of image ``index`` and how the noise dial is set on it."""
+        if index not in self.dials:
+            image = _tensor(self.source.image(index))[None]
+            self._dial(index, image, *self._parts(image))
+        return self.dials[index]
 
     def images(self) -> Iterator[NDArray[np.float32]]:
         """All images in the source's order."""
@@ -90,21 +112,64 @@ class EnhancedSeries:
         """Image ``index`` of the source on the same grid: Lanczos interpolation and nothing else."""
         return self.interpolated(_tensor(self.source.image(index))[None])[0].numpy()
 
-    def process(self, images: Float[Tensor, "image row column"]) -> Float[Tensor, "image r c"]:
-        """Enhance images of this series' matrix."""
-        given = standardize(images, self.standardization).to(self.device)
-        vector = _vector(self.context, self.device)
+    def process(self, images: Float[Tensor, "1 row column"], calibration: Calibration) -> Float[Tensor, "1 r c"]:
+        """Enhance one image of this series' matrix with a given setting of the noise dial."""
+        return restore(self._blend(*self._parts(images), calibration), images, self.standardization)
+
+    def _parts(self, images: Float[Tensor, "1 row column"]) -> tuple[Tensor, Tensor]:
+        """The standardized image (1, freq, phase) and the network's parts of it (1, 3, freq, phase)."""
+        given = standardize(images, self.standardization)
         with torch.inference_mode():
-            enhanced = [
-                blend(one, _parts(self.model, one, vector), vector, self.calibration.removal)[0, 0].cpu()
-                for one in given[:, None, None]
-            ]
-        return restore(torch.stack(enhanced), images, self.standardization)
+            return given, _parts(self.model, given[:, None].to(self.device), self._vector).cpu()
+
+    def _blend(self, given: Tensor, parts: Tensor, calibration: Calibration) -> Float[Tensor, "1 freq phase"]:
+        return blend(given[:, None], parts, self._vector.cpu(), calibration.removal)[:, 0]
+
+    def _dial(self, index: int, image: Tensor, given: Tensor, parts: Tensor) -> Dial:
+        """Find the setting of the dial, once per image."""
+        if index not in self.dials:
+            noise = estimate_noise(self._oriented(image), self._told_extents)
+            wanted = self.enhancement.noise_reduction
+            if self.fixed is not None or noise.sd <= 0 or wanted == 1:
+                found = self.fixed or nominal(wanted)
+            else:
+                found = calibrate(self._respond(image, given, parts, noise), wanted)
+            self.dials[index] = Dial(noise, found)
+        return self.dials[index]
+
+    def _respond(self, image: Tensor, given: Tensor, parts: Tensor, noise: NoiseEstimate) -> Response:
+        """Send weak extra noise of the image's own level and band through the network."""
+        generator = torch.Generator().manual_seed(_CALIBRATION_SEED)
+        extra = band_noise(self._oriented(image).shape, noise, generator)
+        noisy, noisy_parts = self._parts(image + self._oriented(extra))
+        # The noise is as smooth as the interpolation made it: every so many-th pixel tells its power as well as all.
+        step = max(1, self.standardization.grid[0] // self.standardization.matrix[0])
+        thin = (..., slice(None, None, step), slice(None, None, step))
+        change = (noisy_parts - parts)[thin]
+        gates = [gate(self._vector.cpu(), direction)[:, 0] for direction in ("freq", "phase")]
+        detail = gates[0] * change[:, 1] + gates[1] * change[:, 2]
+        return response_of(given[thin], (noisy - given)[thin], change[:, 0], detail)
+
+    def _oriented(self, images: Tensor) -> Tensor:
+        """Stored images with rows along phase, or the way back."""
+        return images.transpose(-1, -2) if self.standardization.transposed else images
+
+    @property
+    def _vector(self) -> Float[Tensor, "1 field"]:
+        return torch.tensor([self.context.vector], device=self.device)
+
+    @property
+    def _told_extents(self) -> tuple[float, float]:
+        """Acquired extent of the stored matrix as the header tells it; 1 where it is silent."""
+        filled = self.facts.filled_phase.value or 1.0
+        known, stored = self.acquisition.matrix, self.standardization.matrix
+        return min(1.0, (known.freq or stored[0]) / stored[0]), min(
+            1.0, (known.phase or stored[1]) / stored[1] / filled
+        )
 
     def interpolated(self, images: Float[Tensor, "image row column"]) -> Float[Tensor, "image r c"]:
         """Images of this series' matrix on the output grid, unprocessed."""
-        found = interpolate(images, self.standardization)
-        return found.transpose(-1, -2) if self.standardization.transposed else found
+        return self._oriented(interpolate(images, self.standardization))
 
     @property
     def _asked(self) -> tuple[tuple[str, str], ...]:
@@ -119,23 +184,26 @@ class EnhancedSeries:
     @property
     def settings(self) -> tuple[tuple[str, str], ...]:
         """Names and values of all that was asked for and found, for people to read."""
+        middle = self.dial(middle_image(len(self)))
         return (
             *self._asked,
-            ("share of predicted noise removed", f"{self.calibration.removal:.3f}"),
-            ("noise found", f"{self.noise.sd:.4g}" if self.noise.sd > 0 else "none"),
+            ("share of predicted noise removed", f"{middle.calibration.removal:.3f} on the middle image"),
+            ("noise found", f"{middle.noise.sd:.4g}" if middle.noise.sd > 0 else "none"),
             ("device", str(self.device)),
         )
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the user should know, one line each."""
+        """What the user should know, one line each; what the noise dial reaches follows from the images so far."""
         lines = list(self.source.warnings)
-        if self.noise.sd <= 0:
+        dials = [self.dial(middle_image(len(self))), *self.dials.values()]
+        reached = median(dial.calibration.expected for dial in dials)
+        if all(dial.noise.sd <= 0 for dial in dials):
             lines.append("no noise could be found in the images: the dial is not calibrated on this series")
-        elif self.calibration.expected < 0.95 * self.enhancement.noise_reduction:
+        elif reached < 0.95 * self.enhancement.noise_reduction:
             lines.append(
                 f"a noise reduction of {self.enhancement.noise_reduction:g} is out of the network's reach on this "
-                f"series: about {self.calibration.expected:.2f} is what it gives"
+                f"series: about {reached:.2f} is what it gives"
             )
         if self.enhancement.gain_slice > 1:
             lines.append("a gain along slice needs the 3D network, which this version does not have: it was ignored")
@@ -168,22 +236,25 @@ class EnhancedSeries:
 
     @cached_property
     def measured(self) -> ProbeResult | None:
-        """Noise reduction really achieved, by the probe on a middle image with noise of its own seed.
+        """Noise reduction really achieved on the middle image, by the probe with noise of its own.
 
         ``None`` where the image shows no noise.
         """
-        if self.noise.sd <= 0:
+        index = middle_image(len(self))
+        dial = self.dial(index)
+        if dial.noise.sd <= 0:
             return None
-        image = _tensor(self.source.image(middle_image(len(self))))[None]
-        oriented = image.transpose(-1, -2) if self.standardization.transposed else image
 
         def process(batch: Tensor) -> Tensor:
-            stored = batch.transpose(-1, -2) if self.standardization.transposed else batch
-            found = self.process(stored)
-            return found.transpose(-1, -2) if self.standardization.transposed else found
+            return self._oriented(self.process(self._oriented(batch), dial.calibration))
 
-        generator = torch.Generator().manual_seed(_MEASURING_SEED)
-        return probe(process, lambda batch: resample(batch, self.standardization.grid), oriented, self.noise, generator)
+        return probe(
+            process,
+            lambda batch: resample(batch, self.standardization.grid),
+            self._oriented(_tensor(self.source.image(index))[None]),
+            dial.noise,
+            torch.Generator().manual_seed(_MEASURING_SEED),
+        )
 
 
 def enhance(
@@ -202,7 +273,7 @@ def enhance(
         device: Where to compute.
 
     Returns:
-        The enhanced series. Context, standardization and calibration are done; images follow when asked for.
+        The enhanced series. Context and standardization are done; images follow when asked for.
 
     Raises:
         LucidError: An image cannot be read, the weights are damaged, or the device is not there.
@@ -214,12 +285,7 @@ def enhance(
     known = acquisition(told)
     how = _plan(series, told)
     context = context_of(series, told, wanted)
-    sample = torch.stack([_tensor(series.image(index)) for index in _spread(len(series), _CALIBRATION_IMAGES)])
-    noise = estimate_noise(sample.transpose(-1, -2) if how.transposed else sample)
-    dial = nominal(wanted.noise_reduction)
-    if noise.sd > 0 and wanted.noise_reduction > 1:
-        dial = calibrate(_respond(network, sample, how, context, noise, where), wanted.noise_reduction)
-    return EnhancedSeries(series, wanted, told, known, context, network, how, noise, dial, where)
+    return EnhancedSeries(series, wanted, told, known, context, network, how, where)
 
 
 def facts_of(series: ImageSeries) -> HeaderFacts:
@@ -266,35 +332,6 @@ def _plan(series: ImageSeries, told: HeaderFacts) -> Standardization:
     )
 
 
-def _respond(
-    model: Model,
-    images: Float[Tensor, "image row column"],
-    how: Standardization,
-    context: Context,
-    noise: NoiseEstimate,
-    device: torch.device,
-) -> Response:
-    """Send weak extra noise of the series' own level and band through the network."""
-    generator = torch.Generator().manual_seed(_CALIBRATION_SEED)
-    extra = band_noise(images.transpose(-1, -2).shape if how.transposed else images.shape, noise, generator)
-    noisy = images + (extra.transpose(-1, -2) if how.transposed else extra)
-    vector = _vector(context, device)
-    outputs = []
-    for batch in (images, noisy):
-        given = standardize(batch, how)
-        with torch.inference_mode():
-            parts = torch.cat([_parts(model, one.to(device), vector).cpu() for one in given[:, None, None]])
-        outputs.append((given, parts[:, 0], _details(parts, vector)))
-    before, after = outputs
-    changes = (after[0] - before[0], after[1] - before[1], after[2] - before[2])
-    return response_of(before[0], changes)
-
-
-def _details(parts: Float[Tensor, "b 3 h w"], vector: Tensor) -> Float[Tensor, "b h w"]:
-    gates = [gate(vector, direction).cpu()[:, 0] for direction in ("freq", "phase")]
-    return gates[0] * parts[:, 1] + gates[1] * parts[:, 2]
-
-
 def _parts(model: Model, images: Float[Tensor, "b 1 h w"], vector: Tensor) -> Float[Tensor, "b 3 h w"]:
     """Noise and details of standardized images, in the fastest precision that the device has."""
     precision = fast_precision(images.device)
@@ -303,21 +340,19 @@ def _parts(model: Model, images: Float[Tensor, "b 1 h w"], vector: Tensor) -> Fl
         with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == torch.bfloat16):
             return model.network.parts(batch, vector.expand(len(batch), -1))
 
-    return _without_mean(parts_of(network, images, model.network.settings.stride), body_mask(images))
+    parts = parts_of(network, images, model.network.settings.stride)
+    # Blocks of pixels are enough to tell the body.
+    blocks, body = (avg_pool2d(which, 4, ceil_mode=True) for which in (parts, images))
+    return parts - _body_mean(blocks, body_mask(body))
 
 
-def _without_mean(parts: Float[Tensor, "b 3 h w"], body: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, "b 3 h w"]:
-    """Take the mean over the body off each part: noise has none, nor has what lies beyond k_max.
+def _body_mean(parts: Float[Tensor, "b 3 h w"], body: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, "b 3 1 1"]:
+    """Mean of each part over the body: noise has none, nor has what lies beyond k_max, so it is taken off.
 
-    It keeps the signal of the body where it was. Without it the network's idea of the Rician floor of very noisy images
-    would darken them.
+    Without that the network's idea of the Rician floor of very noisy images would darken them.
     """
-    pixels = body.sum((2, 3), keepdim=True).clamp_min(1)
-    return parts - (parts * body).sum((2, 3), keepdim=True) / pixels
-
-
-def _vector(context: Context, device: torch.device) -> Float[Tensor, "1 field"]:
-    return torch.tensor([context.vector], device=device)
+    mean: Tensor = (parts * body).sum((2, 3), keepdim=True) / body.sum((2, 3), keepdim=True).clamp_min(1)
+    return mean
 
 
 def _tensor(image: NDArray[np.float32]) -> Float[Tensor, "row column"]:

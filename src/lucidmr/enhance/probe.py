@@ -61,7 +61,7 @@ class ProbeResult:
     body: float
 
 
-def estimate_noise(image: Image) -> NoiseEstimate:
+def estimate_noise(image: Image, most: tuple[float, float] = (1.0, 1.0)) -> NoiseEstimate:
     """Estimate the noise of one image or, pooled, of the slices of a series.
 
     The band ends where the power spectrum of the tissue falls off a cliff (zero-filled images have an empty rim). The
@@ -71,6 +71,7 @@ def estimate_noise(image: Image) -> NoiseEstimate:
 
     Args:
         image: Magnitude (or signed) image on its native grid.
+        most: Extents (freq, phase) that the header tells; the band is not taken to be wider.
 
     Returns:
         The noise level and band. The level is 0 for an image without body or noise. After a strong filter (Hamming)
@@ -79,7 +80,7 @@ def estimate_noise(image: Image) -> NoiseEstimate:
     slices = _some_slices(image.reshape(-1, *image.shape[-2:]).float())
     body = body_mask(slices)
     power = _tissue_power(slices, body)
-    extents = (_extent(power), _extent(power.mT))
+    extents = (min(_extent(power), most[0]), min(_extent(power.mT), most[1]))
     detail = _diagonal_detail(slices, extents)
     tissue = detail[_least_structured(slices, body, HOMOGENEOUS_FRACTION)]
     sd = _MAD_TO_SD * float(_subsample(tissue).abs().median()) if tissue.numel() else 0.0
@@ -193,17 +194,17 @@ def probe(
     power_in, power_out = torch.zeros_like(before), torch.zeros_like(after)
     for _ in range(realisations):
         noisy = image + band_noise(image.shape, noise, generator)
-        power_in += local_power(resample(noisy) - before)
-        power_out += local_power(process(noisy) - after)
+        power_in += local_mean((resample(noisy) - before).square())
+        power_out += local_mean((process(noisy) - after).square())
     nrf_map = (power_in / power_out.clamp_min(torch.finfo(power_out.dtype).tiny)).sqrt().clamp_max(MAX_NRF)
     body = body_mask(before)
     homogeneous = _least_structured(before, body, HOMOGENEOUS_FRACTION)
     return ProbeResult(nrf_map, float(nrf_map[homogeneous].median()), float(nrf_map[body].median()))
 
 
-def local_power(change: Image) -> Image:
-    """Mean square of a change of an image over about 9 x 9 pixels of a 256 matrix."""
-    return _blur(change.square(), 2 * _scale(change), passes=1)
+def local_mean(values: Image) -> Image:
+    """Mean over about 9 x 9 pixels of a 256 matrix."""
+    return _blur(values, 2 * _scale(values), passes=1)
 
 
 def _some_slices(images: Float[Tensor, "batch freq phase"]) -> Float[Tensor, "some freq phase"]:
