@@ -90,19 +90,25 @@ def calibrate(response: Response, wanted: float) -> Calibration:
         wanted: Noise-reduction factor.
 
     Returns:
-        The smallest such share, or the one that reduces noise most where the wanted factor is out of reach.
+        The smallest such share. Towards the largest factor that any share gives the dial saturates smoothly (see
+        :func:`within_reach`), so that asking for more never gives less.
     """
     if not len(response.given):
         return nominal(wanted)
     shares = [MOST_REMOVAL * step / 25 for step in range(26)]
     reached = [response.noise_reduction(share) for share in shares]
-    above = [index for index, factor in enumerate(reached) if factor >= wanted]
-    if not above:
-        best = max(range(len(shares)), key=reached.__getitem__)
-        return Calibration(shares[best], reached[best], measured=True)
-    high = shares[above[0]]
-    low = shares[max(0, above[0] - 1)]
-    for _ in range(6):
+    best = max(range(len(shares)), key=reached.__getitem__)
+    goal = within_reach(wanted, reached[best])
+    low, high = 0.0, shares[best]
+    for _ in range(10):
         middle = 0.5 * (low + high)
-        low, high = (low, middle) if response.noise_reduction(middle) >= wanted else (middle, high)
+        low, high = (low, middle) if response.noise_reduction(middle) >= goal else (middle, high)
     return Calibration(high, response.noise_reduction(high), measured=True)
+
+
+def within_reach(wanted: float, reach: float) -> float:
+    """The wanted factor up to nine tenths of the reach, then a smooth approach to it: strictly rising, below it."""
+    knee = 1.0 + 0.9 * (reach - 1.0)
+    if wanted <= knee or reach <= 1.0:
+        return min(wanted, reach)
+    return knee + (reach - knee) * (1.0 - math.exp(-(wanted - knee) / (reach - knee)))

@@ -142,13 +142,10 @@ class EnhancedSeries:
         generator = torch.Generator().manual_seed(_CALIBRATION_SEED)
         extra = band_noise(self._oriented(image).shape, noise, generator)
         noisy, noisy_parts = self._parts(image + self._oriented(extra))
-        # The noise is as smooth as the interpolation made it: every so many-th pixel tells its power as well as all.
-        step = max(1, self.standardization.grid[0] // self.standardization.matrix[0])
-        thin = (..., slice(None, None, step), slice(None, None, step))
-        change = (noisy_parts - parts)[thin]
+        change = noisy_parts - parts
         gates = [gate(self._vector.cpu(), direction)[:, 0] for direction in ("freq", "phase")]
         detail = gates[0] * change[:, 1] + gates[1] * change[:, 2]
-        return response_of(given[thin], (noisy - given)[thin], change[:, 0], detail)
+        return response_of(given, noisy - given, change[:, 0], detail)
 
     def _oriented(self, images: Tensor) -> Tensor:
         """Stored images with rows along phase, or the way back."""
