@@ -27,7 +27,8 @@ def test_demo(tmp_path, monkeypatch, capsys):
     assert stopped.value.code == 0
     assert "noise reduction measured" in capsys.readouterr().out
     for name in ("before", "after", "difference"):
-        assert Image.open(tmp_path / "demo" / f"{name}.png").size == (320, 320)
+        with Image.open(tmp_path / "demo" / f"{name}.png") as picture:
+            assert picture.size == (320, 320)
     assert "</html>" in (tmp_path / "demo" / "report.html").read_text()
     written = [pydicom.dcmread(path) for path in sorted((tmp_path / "demo" / "enhanced").iterdir())]
     assert [header.ImageType[0] for header in written] == ["DERIVED"] * 4

@@ -22,11 +22,11 @@ def test_removal_gives_the_wanted_noise_reduction(captured, wanted):
     found = response(captured)
     removal = calibrate(found, wanted).removal
     # Noise after is 1 - removal * captured of the noise before.
-    if wanted <= 1 + 0.9 * (found.noise_reduction(best_share(captured)) - 1):
+    if wanted <= 1 + 0.8 * (found.noise_reduction(best_share(captured)) - 1):
         assert removal == pytest.approx((1 - 1 / wanted) / captured, rel=0.01)
         assert calibrate(found, wanted).expected == pytest.approx(wanted, rel=0.02)
     else:
-        assert 0.9 * wanted < calibrate(found, wanted).expected < wanted or removal == pytest.approx(
+        assert 0.85 * wanted < calibrate(found, wanted).expected < wanted or removal == pytest.approx(
             MOST_REMOVAL, rel=0.1
         )
 

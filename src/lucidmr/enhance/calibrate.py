@@ -107,8 +107,8 @@ def calibrate(response: Response, wanted: float) -> Calibration:
 
 
 def within_reach(wanted: float, reach: float) -> float:
-    """The wanted factor up to nine tenths of the reach, then a smooth approach to it: strictly rising, below it."""
-    knee = 1.0 + 0.9 * (reach - 1.0)
+    """The wanted factor up to four fifths of the reach, then a smooth approach to it: strictly rising, below it."""
+    knee = 1.0 + 0.8 * (reach - 1.0)
     if wanted <= knee or reach <= 1.0:
         return min(wanted, reach)
     return knee + (reach - knee) * (1.0 - math.exp(-(wanted - knee) / (reach - knee)))
