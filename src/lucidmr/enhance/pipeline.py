@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
 from lucidmr import __version__ as VERSION
 from lucidmr.context import Acquisition, Context, Enhancement, encode
@@ -120,7 +119,10 @@ class EnhancedSeries:
         """The standardized image (1, freq, phase) and the network's parts of it (1, 3, freq, phase)."""
         given = standardize(images, self.standardization)
         with torch.inference_mode():
-            return given, _parts(self.model, given[:, None].to(self.device), self._vector).cpu()
+            parts = _parts(self.model, given[:, None].to(self.device), self._vector).cpu()
+        # Found in the image's own units: the offset of the standardization would move the threshold.
+        body = body_mask(given * self.standardization.scale + self.standardization.offset)
+        return given, parts - _body_mean(parts, body[:, None])
 
     def _blend(self, given: Tensor, parts: Tensor, calibration: Calibration) -> Float[Tensor, "1 freq phase"]:
         return blend(given[:, None], parts, self._vector.cpu(), calibration.removal)[:, 0]
@@ -337,10 +339,7 @@ def _parts(model: Model, images: Float[Tensor, "b 1 h w"], vector: Tensor) -> Fl
         with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == torch.bfloat16):
             return model.network.parts(batch, vector.expand(len(batch), -1))
 
-    parts = parts_of(network, images, model.network.settings.stride)
-    # Blocks of pixels are enough to tell the body.
-    blocks, body = (avg_pool2d(which, 4, ceil_mode=True) for which in (parts, images))
-    return parts - _body_mean(blocks, body_mask(body))
+    return parts_of(network, images, model.network.settings.stride)
 
 
 def _body_mean(parts: Float[Tensor, "b 3 h w"], body: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, "b 3 1 1"]:
