@@ -43,3 +43,11 @@ def _pass_high_frequencies(network):
 def tiny_model(tiny_weights):
     """That network, loaded."""
     return load_model(tiny_weights)
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+def device(request):
+    """Every device that the mathematics must be the same on; CUDA where there is one."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    return torch.device(request.param)

@@ -13,8 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from lucidmr.context import Enhancement
-from lucidmr.degrade.apply import undersample
-from lucidmr.degrade.draw import Sampling
+from lucidmr.degrade.apply import acquire
 from lucidmr.dicom.create import Protocol, create_series
 from lucidmr.dicom.geometry import Geometry
 from lucidmr.dicom.series import read_series
@@ -25,11 +24,12 @@ from lucidmr.evaluate.report import write_report
 from lucidmr.evaluate.summary import report_data
 from lucidmr.physics.analytic import Shape, kspace
 from lucidmr.physics.coils import loop_array_maps, smooth_phase
-from lucidmr.physics.fourier import to_image, to_kspace
+from lucidmr.physics.fourier import IN_PLANE, to_image, to_kspace
 from lucidmr.physics.noise import complex_noise
 from lucidmr.physics.phantoms import anatomy_phantom, resolution_phantom
-from lucidmr.physics.sampling import AxisSampling
-from lucidmr.reconstruct.chain import Reconstruction, coil_images, magnitude, store
+from lucidmr.physics.sampling import AxisSampling, Sampling
+from lucidmr.reconstruct.chain import reconstruct
+from lucidmr.reconstruct.settings import Reconstruction
 
 _MATRIX: Final = (256, 192)
 _PIXELS: Final = 320
@@ -90,15 +90,16 @@ def simulate_slice(shapes: tuple[Shape, ...], seed: int) -> NDArray[np.float32]:
     """
     generator = torch.Generator().manual_seed(seed)
     # The object's own phase and the coils are smooth: multiplied in on a grid twice as fine, they leave k-space exact.
-    fine = (2 * _MATRIX[0], 2 * _MATRIX[0])
-    maps = loop_array_maps(4, *fine, generator)
-    phase = smooth_phase(*fine, 0.6, generator)
-    coils = to_kspace(maps * phase * to_image(kspace(shapes, *fine)))
+    side = 2 * _MATRIX[0]
+    fine = (1, side, side)
+    maps = loop_array_maps(4, fine, generator)
+    phase = smooth_phase(fine, 0.6, generator)
+    coils = to_kspace(maps * phase * to_image(kspace(shapes, side, side), IN_PLANE))
+    noisy = coils + complex_noise(tuple(coils.shape), _NOISE * side / 256, generator)
     sampling = Sampling(AxisSampling(_MATRIX[0]), AxisSampling(_MATRIX[1], 0.75))
-    noisy = coils + complex_noise(tuple(coils.shape), _NOISE * fine[0] / 256, generator)
-    how = Reconstruction("tukey", 0.3, (_PIXELS, _PIXELS), "root_sum_of_squares", 4095, 1.1)
-    image = magnitude(coil_images(undersample(noisy, sampling), sampling, how), None, how)
-    return (store(image, 1.6, how) * (4095 / 1.8)).round().numpy()
+    how = Reconstruction((1, _PIXELS, _PIXELS), window="tukey", window_strength=0.3, headroom=1.1)
+    image = reconstruct(acquire(noisy, sampling), how, top=1.6)[0]
+    return (image * (4095 / 1.8)).round().numpy()
 
 
 def _write_pictures(enhanced: EnhancedSeries, folder: Path) -> None:

@@ -13,11 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lucidmr.degrade.draw import Sampling
-from lucidmr.pairs.noise_reduction import common_noise_variance, noise_reduction_factor, retained_known_noise
+from lucidmr.pairs.noise_reduction import noise_reduction_factor, retained_known_noise, shared_variance
 from lucidmr.pairs.simulate import TargetKind
-from lucidmr.physics.sampling import AxisSampling
-from lucidmr.reconstruct.chain import Reconstruction
+from lucidmr.physics.sampling import AxisSampling, Sampling
+from lucidmr.reconstruct.settings import Reconstruction
 from properties import regression_slope, seeded
 from scans import PLAIN, degradation, full, measured_factor
 
@@ -39,7 +38,7 @@ def test_equal_noise_teaches_nothing() -> None:
 @given(factor=factors, variance=st.floats(0.01, 100.0), overlap=st.floats(1.0, 1.5))
 @settings(max_examples=40, deadline=None)
 def test_the_common_noise_gives_the_factor_back(factor: float, variance: float, overlap: float) -> None:
-    common = common_noise_variance(variance, factor, overlap)
+    common = shared_variance(variance, factor, overlap)
     assert common <= variance
     assert noise_reduction_factor(variance, common * overlap) == pytest.approx(factor)
 
@@ -76,7 +75,7 @@ def gaussian(variance: float, seed: int) -> Tensor:
 
 @pytest.mark.parametrize("factor", FACTORS)
 def test_noisy_targets_teach_the_ratio_of_variances(factor: float) -> None:
-    shared = gaussian(common_noise_variance(1.0, factor), 1)
+    shared = gaussian(shared_variance(1.0, factor), 1)
     given_ = shared + gaussian(1.0 - 1.0 / factor, 2)
     slope = regression_slope(given_, shared)
     assert 1.0 / slope == pytest.approx(factor, rel=0.02)
@@ -109,17 +108,29 @@ MATRIX = (64, 64)
 ALL = Sampling(full(64), full(64))
 HALF_PHASE = Sampling(full(64), AxisSampling(40))
 PARTIAL = Sampling(AxisSampling(64, 0.8, early=False), AxisSampling(64, 0.625))
-HANN = replace(PLAIN, matrix=MATRIX, window="hann", window_strength=0.7)
+HANN = replace(PLAIN, matrix=(1, *MATRIX), window="hann", window_strength=0.7)
 SCENARIOS: dict[str, tuple[Sampling, Sampling, Reconstruction]] = {
-    "nothing else": (ALL, ALL, replace(PLAIN, matrix=MATRIX)),
-    "filter and zero-filling": (ALL, ALL, replace(HANN, matrix=(80, 96))),
+    "nothing else": (ALL, ALL, replace(PLAIN, matrix=(1, *MATRIX))),
+    "filter and zero-filling": (ALL, ALL, replace(HANN, matrix=(1, 80, 96))),
     "k_max and filter": (ALL, HALF_PHASE, HANN),
     "partial Fourier left": (PARTIAL, PARTIAL, replace(HANN, window="tukey")),
-    "partial Fourier restored": (ALL, PARTIAL, replace(PLAIN, matrix=MATRIX, combination="sensitivity_weighted")),
+    "partial Fourier restored": (
+        ALL,
+        PARTIAL,
+        replace(PLAIN, matrix=(1, *MATRIX), combination="sensitivity_weighted", sensitivities="known"),
+    ),
     "all at once": (
         ALL,
         Sampling(AxisSampling(48), AxisSampling(40, 0.7)),
-        Reconstruction("hamming", 0.6, (72, 80), "sensitivity_weighted", 65535, 1.2),
+        Reconstruction(
+            (1, 72, 80),
+            window="hamming",
+            window_strength=0.6,
+            combination="sensitivity_weighted",
+            sensitivities="known",
+            levels=65535,
+            headroom=1.2,
+        ),
     ),
 }
 
@@ -135,5 +146,5 @@ def test_simulated_pairs_teach_the_factor(scenario: str, target: TargetKind, noi
 
 @pytest.mark.parametrize("target", ["noisy", "low_variance"])
 def test_a_factor_of_one_leaves_the_noise(target: TargetKind) -> None:
-    how = replace(HANN, matrix=(72, 64))
+    how = replace(HANN, matrix=(1, 72, 64))
     assert measured_factor(degradation(ALL, noise=0.05), how, target, MATRIX, 0.02, 4) == pytest.approx(1.0, abs=1e-3)

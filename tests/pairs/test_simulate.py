@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lucidmr.degrade.draw import Degradation, Sampling
+from lucidmr.degrade.draw import Degradation
 from lucidmr.degrade.settings import DegradationRanges
 from lucidmr.pairs.simulate import TargetKind, TrainingPair, crop, reconstruct_pair, simulate_pair
 from lucidmr.physics.analytic import image
-from lucidmr.physics.sampling import AxisSampling
-from lucidmr.reconstruct.chain import Reconstruction
+from lucidmr.physics.sampling import AxisSampling, Sampling
+from lucidmr.reconstruct.settings import Reconstruction
 from lucidmr.standardize import resample
 from properties import seeded
 from scans import DISC, PLAIN, degradation, disc_scan, full, inside, measured_factor
@@ -65,7 +65,7 @@ def test_the_context_tells_what_was_done(seed: int) -> None:
     for direction, pixels in zip(("freq", "phase"), pair.grid, strict=True):
         target, sampled = getattr(drawn.target, direction), getattr(drawn.input, direction)
         told = {name: getattr(context, f"{name}_{direction}") for name in ("extent", "missing", "gain", "restore")}
-        assert told["gain"] == pytest.approx(log2(target.width / sampled.width))
+        assert told["gain"] == pytest.approx(log2(min(target.width / sampled.width, 3.0)))
         assert told["restore"] == pytest.approx(target.fraction - sampled.fraction)
         if getattr(context, f"extent_{direction}_unknown"):
             assert told["extent"] == 0.0
@@ -94,36 +94,36 @@ def test_headers_are_silent_now_and_then() -> None:
 
 @pytest.mark.parametrize("target", KINDS)
 def test_input_and_target_are_equal_where_nothing_is_asked(target: TargetKind) -> None:
-    given_, wanted = reconstruct_pair(SCAN, degradation(FULL, noise=0.05), PLAIN, target)
+    given_, wanted, _ = reconstruct_pair(SCAN, degradation(FULL, noise=0.05), PLAIN, target)
     assert float((given_ - wanted).abs().max()) <= 1.01 * float(given_.amax()) / PLAIN.levels
     assert float((given_ - SCAN_CLEAN).abs().mean()) > 0.02  # the noise that was drawn is in both
 
 
-SCAN_CLEAN = image([DISC], 48, 48).abs()
+SCAN_CLEAN = image([DISC], 48, 48).abs()[None]
 
 
 @pytest.mark.parametrize("target", KINDS)
 def test_a_pair_without_noise_differs_by_its_sampling_alone(target: TargetKind) -> None:
     narrow = Sampling(full(48), AxisSampling(24))
-    given_, wanted = reconstruct_pair(disc_scan(coils=2), degradation(FULL, narrow, noise=1e-6), PLAIN, target)
+    given_, wanted, _ = reconstruct_pair(disc_scan(coils=2), degradation(FULL, narrow, noise=1e-6), PLAIN, target)
 
     def steepest(found: Tensor) -> tuple[float, float]:
         """Along freq and along phase, on lines through the middle of the disc."""
-        return float(found[:, 24].diff().abs().max()), float(found[24].diff().abs().max())
+        return float(found[0, :, 24].diff().abs().max()), float(found[0, 24].diff().abs().max())
 
     (before_freq, before_phase), (after_freq, after_phase) = steepest(given_), steepest(wanted)
     assert before_freq == pytest.approx(after_freq, rel=0.1)
     assert before_phase < 0.75 * after_phase
     for found in (given_, wanted):
-        assert float(found[inside((48, 48))].mean()) == pytest.approx(1.0, abs=0.01)
+        assert float(found[..., inside((48, 48))].mean()) == pytest.approx(1.0, abs=0.01)
 
 
 @pytest.mark.parametrize(
     "how",
     [
         PLAIN,
-        replace(PLAIN, window="hann", window_strength=0.7, matrix=(60, 72)),
-        replace(PLAIN, window="fermi", window_strength=0.5, combination="sensitivity_weighted"),
+        replace(PLAIN, window="hann", window_strength=0.7, matrix=(1, 60, 72)),
+        replace(PLAIN, window="fermi", window_strength=0.5, combination="sensitivity_weighted", sensitivities="known"),
     ],
 )
 @pytest.mark.parametrize("sampled", [FULL, Sampling(AxisSampling(36), AxisSampling(48, 0.65))])
@@ -139,7 +139,7 @@ def test_the_input_has_the_noise_that_was_drawn(how: Reconstruction, sampled: Sa
             for seed in range(40)
         ]
     )
-    measured = images.var(0)[inside(how.matrix)].mean().sqrt()
+    measured = images.var(0)[..., inside(how.matrix)].mean().sqrt()
     assert float(measured) == pytest.approx(0.04, rel=0.03)
 
 
@@ -160,6 +160,7 @@ def test_a_noisy_target_promises_no_more_than_it_can_teach() -> None:
         noisy, known = (simulate_pair(scan, asked, seeded(seed), kind) for kind in ("noisy", "low_variance"))
         assert 2**known.context.noise_reduction == pytest.approx(6.0)
         drawn, how = drawn_of(noisy), Reconstruction.from_json(noisy.provenance["reconstruction"])
+        how = replace(how, headroom=1.3)  # clipping is not linear, and the whole disc is at the top
         promised = 2**noisy.context.noise_reduction
         if how.window == "none":
             unfiltered.append(promised)
@@ -172,7 +173,7 @@ def test_crops_are_parts_of_the_standardized_image() -> None:
     pair = simulated(3)
     whole = resample(torch.stack([pair.input, pair.target]), pair.grid)
     found = crop(pair, 16, (5, 9), 0.1, 2.0)
-    torch.testing.assert_close(found, (whole[:, 5:21, 9:25] - 0.1) / 2.0, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(found, (whole[..., 5:21, 9:25] - 0.1) / 2.0, atol=1e-5, rtol=1e-5)
 
 
 @given(seed=st.integers(0, 10_000))
@@ -181,7 +182,7 @@ def test_grids_are_those_of_standardization(seed: int) -> None:
     """Never coarser than the image, the same zoom along both axes, the target's extent at most 0.85 of it."""
     pair = simulated(seed)
     assert pair.input.shape == pair.target.shape
-    zooms = [pixels / stored for pixels, stored in zip(pair.grid, pair.input.shape, strict=True)]
+    zooms = [pixels / stored for pixels, stored in zip(pair.grid, pair.input.shape[1:], strict=True)]
     assert min(zooms) >= 1.0
     assert zooms[0] == pytest.approx(zooms[1], rel=0.03)
     assert drawn_of(pair).target.freq.width / pair.grid[0] < 1.0

@@ -1,23 +1,29 @@
 """Analytic k-space against closed forms, Fourier theorems and the rasterised image."""
 
 from dataclasses import replace
-from math import pi, sin, sqrt
+from math import pi, prod, sin, sqrt
 from time import perf_counter
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import j1
+from scipy.special import j1, spherical_jn
 
+from lucidmr.physics.fourier import to_image, to_kspace
 from lucidmr.physics.phantoms import (
     Ellipse,
+    Ellipsoid,
     Rectangle,
     anatomy_phantom,
+    anatomy_phantom_3d,
     image,
+    image_3d,
     kspace,
+    kspace_3d,
     random_phantom,
     resolution_phantom,
+    sphere_phantom,
 )
 
 ELLIPSE = Ellipse((0.1, -0.07), (0.21, 0.13), angle=0.4, intensity=1.3)
@@ -220,7 +226,7 @@ def test_random_phantoms_differ():
 
 @pytest.mark.parametrize("make", [lambda: Ellipse((0.0, 0.0), (0.1, 0.0)), lambda: Rectangle((0.0, 0.0), (-0.1, 0.1))])
 def test_a_shape_without_size_is_refused(make):
-    with pytest.raises(ValueError, match=r"both must be above 0"):
+    with pytest.raises(ValueError, match=r"each must be above 0"):
         make()
 
 
@@ -238,3 +244,83 @@ def test_fast_enough_for_training():
         kspace(phantom, 256, 256)
         durations.append(perf_counter() - start)
     assert min(durations) < 0.5
+
+
+SOLID = Ellipsoid((0.06, -0.1, 0.08), (0.2, 0.27, 0.12), (0.3, -0.5, 0.8), 1.3, 0.4, (1.5, -2.0, 0.7))
+
+
+@pytest.mark.parametrize("matrix", [(12, 16, 20), (13, 15, 20)])
+def test_dc_is_volume_times_intensity(matrix):
+    shape = replace(SOLID, phase=0.0, phase_slope=(0.0, 0.0, 0.0))
+    centre = kspace_3d([shape], matrix)[tuple(n // 2 for n in matrix)] / sqrt(prod(matrix))
+    assert centre.item() == pytest.approx(4 / 3 * pi * 0.2 * 0.27 * 0.12 * 1.3, rel=1e-5)
+
+
+@pytest.mark.parametrize("index", [(1, 0, 0), (0, 3, 0), (-5, 7, 2), (10, -11, -14)])
+def test_ellipsoid_equals_its_spherical_bessel_function(index):
+    shape = Ellipsoid((0.0, 0.0, 0.0), (0.21, 0.13, 0.3), intensity=1.3)
+    z = 2 * pi * sqrt(sum((half * k) ** 2 for half, k in zip(shape.semi_axes, index, strict=True)))
+    expected = 1.3 * shape.volume * 3 * spherical_jn(1, z) / z
+    sample = kspace_3d([shape], (32, 32, 32))[tuple(16 + k for k in index)] / sqrt(32**3)
+    assert sample.item() == pytest.approx(expected, abs=2e-7)
+
+
+def test_small_arguments_of_the_ball_are_exact():
+    shape = Ellipsoid((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    z = torch.linspace(1e-3, 1.2, 200, dtype=torch.float64)
+    zero = torch.zeros(1, dtype=torch.float64)
+    expected = shape.volume * 3 * spherical_jn(1, z.numpy()) / z.numpy()
+    values = shape.transform(z / (2 * pi), zero, zero).flatten().double()
+    torch.testing.assert_close(values, torch.from_numpy(expected), rtol=3e-6, atol=0.0)
+
+
+def test_solid_kspace_is_the_transform_of_the_fine_image():
+    """The image's own sampling smooths it by a voxel: compare at low frequencies with the voxel's sinc removed."""
+    matrix, low = (36, 40, 44), 4
+    samples = kspace_3d([SOLID], matrix)
+    ideal = to_kspace(image_3d([SOLID], matrix, oversample=6))
+    middle = tuple(slice(n // 2 - low, n // 2 + low + 1) for n in matrix)
+    k = torch.arange(-low, low + 1)
+    sinc = [torch.sinc(k / n) for n in matrix]
+    kernel = sinc[0][:, None, None] * sinc[1][:, None] * sinc[2]
+    assert (ideal[middle] / kernel - samples[middle]).abs().max() < 2e-3 * samples.abs().max()
+
+
+def test_the_central_plane_of_a_long_solid_is_an_ellipse():
+    """Along a solid 200 fields of view long only the plane k_slice = 0 has signal, that of its cross-section."""
+    long = Ellipsoid((0.0, 0.1, -0.07), (100.0, 0.21, 0.13), (0.4, 0.0, 0.0))
+    thin = image_3d([long], (1, 48, 44), oversample=4)[0]
+    torch.testing.assert_close(thin, image([replace(ELLIPSE, intensity=1.0)], 48, 44), atol=1e-3, rtol=0.0)
+
+
+def test_solids_move_and_turn_as_told():
+    """A quarter turn about slice takes freq to phase; a shift is a linear phase in k-space."""
+    shape = Ellipsoid((0.0, 0.0, 0.0), (0.1, 0.3, 0.15), (pi / 2, 0.0, 0.0))
+    turned = Ellipsoid((0.0, 0.0, 0.0), (0.1, 0.15, 0.3))
+    torch.testing.assert_close(kspace_3d([shape], (8, 16, 16)), kspace_3d([turned], (8, 16, 16)), atol=1e-5, rtol=0.0)
+    moved = image_3d([replace(shape, centre=(0.25, -0.125, 0.0625))], (8, 16, 16))
+    torch.testing.assert_close(moved, image_3d([shape], (8, 16, 16)).roll((2, -2, 1), (0, 1, 2)))
+
+
+def test_solid_kspace_folds_a_smaller_field_of_view(device):
+    whole = kspace_3d([SOLID], (16, 16, 16))
+    half = kspace_3d([SOLID], (16, 8, 16), field_of_view=(1.0, 0.5, 1.0), device=device).cpu()
+    torch.testing.assert_close(half, whole[:, ::2] * sqrt(2.0), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("make", [anatomy_phantom_3d, sphere_phantom])
+def test_solid_phantoms_are_images(make):
+    matrix = (24, 32, 32)
+    ideal = image_3d(make(), matrix, oversample=2)
+    measured = to_image(kspace_3d(make(), matrix))
+    assert -1e-3 < ideal.real.min() <= ideal.real.max() < 1.5
+    assert not ideal.imag.any()
+    assert not ideal[0].any()
+    assert (measured - ideal).abs().square().mean().sqrt() < 0.1
+
+
+def test_bad_solids_are_named():
+    with pytest.raises(ValueError, match=r"semi_axes is \(0.1, 0.0, 0.2\); each must be above 0"):
+        Ellipsoid((0.0, 0.0, 0.0), (0.1, 0.0, 0.2))
+    with pytest.raises(ValueError, match=r"field_of_view is \(1.0, 1.0, -1.0\)"):
+        kspace_3d([SOLID], (8, 8, 8), (1.0, 1.0, -1.0))

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from lucidmr.physics.analytic import Ellipse, Rectangle, image, kspace
-from lucidmr.physics.fourier import resize_kspace, to_image
+from lucidmr.physics.fourier import IN_PLANE, resize_kspace, to_image
 from lucidmr.physics.noise import complex_noise
 from lucidmr.physics.phantoms import anatomy_phantom, random_phantom
 from lucidmr.physics.spectrum import acquired_extent, noise_level, typical_signal
@@ -22,7 +22,7 @@ SIMPLE = (
 def scanned(samples: Tensor, noise: float, matrix: tuple[int, int]) -> Tensor:
     """The magnitude image, zero-filled to a matrix, of k-space with noise."""
     noisy = samples + complex_noise(tuple(samples.shape), noise, seeded())
-    return to_image(resize_kspace(noisy, *matrix)).abs()[None]
+    return to_image(resize_kspace(noisy, matrix), IN_PLANE).abs()[None]
 
 
 @pytest.mark.parametrize("noise", [0.005, 0.05])

@@ -8,18 +8,18 @@ import torch
 from lucidmr.raw.scan import RawScan
 from properties import random_complex
 
-SCAN = RawScan(random_complex(2, 8, 6), 0.1, 1.0, source="here")
+SCAN = RawScan(random_complex(2, 1, 8, 6), 0.1, 1.0, source="here")
 
 
-def test_k_space_needs_three_axes() -> None:
-    with pytest.raises(ValueError, match="kspace has 4 axes; it needs 3: coil, freq, phase"):
-        replace(SCAN, kspace=random_complex(1, 2, 8, 6))
+def test_k_space_needs_four_axes() -> None:
+    with pytest.raises(ValueError, match="kspace has 5 axes; it needs 4: coil, slice, freq, phase"):
+        replace(SCAN, kspace=random_complex(1, 2, 1, 8, 6))
 
 
 @pytest.mark.parametrize("value", [complex("nan"), complex(0, float("inf"))])
 def test_values_must_be_finite(value: complex) -> None:
     broken = SCAN.kspace.clone()
-    broken[1, 3, 2] = value
+    broken[1, 0, 3, 2] = value
     with pytest.raises(ValueError, match="kspace of here holds values that are not finite"):
         replace(SCAN, kspace=broken)
 
@@ -31,5 +31,11 @@ def test_noise_and_signal_must_be_possible(noise_sd: float, signal: float) -> No
 
 
 def test_a_scan_keeps_what_it_is_given() -> None:
-    assert torch.equal(SCAN.kspace, random_complex(2, 8, 6))
+    assert torch.equal(SCAN.kspace, random_complex(2, 1, 8, 6))
     assert (SCAN.noise_sd, SCAN.signal, SCAN.maps, SCAN.source) == (0.1, 1.0, None, "here")
+    assert (SCAN.matrix, SCAN.n_coils) == ((1, 8, 6), 2)
+
+
+def test_sensitivities_must_fit() -> None:
+    with pytest.raises(ValueError, match=r"maps are \(1, 1, 8, 6\); they must be \(2, 1, 8, 6\) as kspace"):
+        replace(SCAN, maps=random_complex(1, 1, 8, 6))

@@ -1,20 +1,50 @@
 """Apply a drawn degradation to k-space: deterministic."""
 
-from lucidmr.degrade.draw import Sampling
-from lucidmr.physics.sampling import axis_mask
+from dataclasses import dataclass
+
+from jaxtyping import Complex
+from torch import Tensor
+
+from lucidmr.physics.fourier import ENCODED, resize_kspace
+from lucidmr.physics.sampling import Sampling, calibration_region, sampling_mask
 from lucidmr.shapes import KSpace
 
 
-def undersample(kspace: KSpace, sampling: Sampling) -> KSpace:
-    """Set the samples that were not acquired to zero; the matrix stays.
+@dataclass(frozen=True)
+class Acquired:
+    """What a scan gives to its reconstruction.
+
+    Attributes:
+        kspace: On ``sampling.matrix``, 0 where nothing was acquired.
+        calibration: The fully sampled block around DC, on its own small matrix with k-space's values, whether its
+            lines belong to the scan or come from one of their own.
+        sampling: Which samples were acquired.
+    """
+
+    kspace: KSpace
+    calibration: Complex[Tensor, "... coil block_slice block_freq block_phase"]
+    sampling: Sampling
+
+
+def acquire(kspace: KSpace, sampling: Sampling) -> Acquired:
+    """Acquire less of a fully sampled scan.
+
+    Image signal stays as it is when the matrix shrinks; noise falls to sqrt(N_new / N_old) of itself per sample.
 
     Args:
-        kspace: Centred k-space.
-        sampling: What was acquired along freq and phase.
+        kspace: Centred, fully sampled k-space (..., coil, slice, freq, phase).
+        sampling: What to acquire of it.
 
     Returns:
-        k-space of the same shape.
+        What was acquired.
+
+    Raises:
+        ValueError: The sampling is wider than ``kspace``.
     """
-    mask_freq = axis_mask(kspace.shape[-2], sampling.freq).to(kspace.device)
-    mask_phase = axis_mask(kspace.shape[-1], sampling.phase).to(kspace.device)
-    return kspace * (mask_freq[:, None] & mask_phase[None, :])
+    given = tuple(kspace.shape[axis] for axis in ENCODED)
+    if any(wanted > n for wanted, n in zip(sampling.matrix, given, strict=True)):
+        wanted, most = (" x ".join(map(str, matrix)) for matrix in (sampling.matrix, given))
+        raise ValueError(f"sampling.matrix is {wanted} (slice x freq x phase); it must not exceed kspace's {most}")
+    cropped = resize_kspace(kspace, sampling.matrix)
+    mask = sampling_mask(sampling).to(kspace.device)
+    return Acquired(cropped * mask, cropped[..., *calibration_region(sampling)], sampling)

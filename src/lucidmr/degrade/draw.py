@@ -1,22 +1,31 @@
 """Draw a degradation: all randomness of one pair's sampling is decided here and recorded."""
 
-from dataclasses import asdict, dataclass
-from math import exp, log
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from math import ceil, exp, log
+from typing import Any, Final
 
 import torch
 from torch import Generator
 
 from lucidmr.degrade.settings import DegradationRanges
-from lucidmr.physics.sampling import AxisSampling
+from lucidmr.physics.sampling import AxisSampling, Sampling, calibration_region, support
+from lucidmr.physics.undersampling import RandomUndersampling, UniformUndersampling
 
+LEAST_WIDTH: Final = 8
+"""No direction is drawn narrower, samples; one that is narrower already stays."""
+_LEAST_CALIBRATION: Final = 12
+_CALIBRATION_PER_FACTOR: Final = 4
+"""Calibration lines per uniform factor R: a GRAPPA kernel of four sampled lines spans 3 R + 1."""
+_LEAST_LINES: Final = (12, 24)
+"""(slice, phase) lines that uniform undersampling leaves, calibration aside."""
+_COILS_USED: Final = 0.75
+"""Largest uniform factor per coil: near 1 the geometry factor leaves no image."""
+_MOST_SINGLE_COIL: Final = 3.0
+"""Largest random factor where no second coil helps."""
+_OUTSIDE_CALIBRATION: Final = 1.5
+"""Random lines acquired over calibration lines, at least."""
 
-@dataclass(frozen=True)
-class Sampling:
-    """Samples acquired along (freq, phase)."""
-
-    freq: AxisSampling
-    phase: AxisSampling
+_Undersampling = UniformUndersampling | RandomUndersampling
 
 
 @dataclass(frozen=True)
@@ -44,53 +53,162 @@ class Degradation:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Degradation":
         """The inverse of :meth:`to_json`."""
-        samplings = {
-            name: Sampling(AxisSampling(**values[name]["freq"]), AxisSampling(**values[name]["phase"]))
-            for name in ("target", "input")
-        }
-        return cls(**{**values, **samplings})
+        return cls(**{**values, **{name: _sampling(values[name]) for name in ("target", "input")}})
+
+
+def _sampling(values: dict[str, Any]) -> Sampling:
+    axes = {name: AxisSampling(**values[name]) for name in ("freq", "phase", "slice")}
+    pattern = values["undersampling"] and _undersampling(values["undersampling"])
+    return Sampling(**{**values, **axes, "undersampling": pattern})
+
+
+def _undersampling(values: dict[str, Any]) -> _Undersampling:
+    """Random patterns alone have a seed."""
+    kind = RandomUndersampling if "seed" in values else UniformUndersampling
+    return kind(**{**values, "calibration": tuple(values["calibration"])})
 
 
 def draw_degradation(
-    ranges: DegradationRanges, matrix: tuple[int, int], least_noise: float, generator: Generator
+    ranges: DegradationRanges, matrix: tuple[int, int, int], n_coils: int, least_noise: float, generator: Generator
 ) -> Degradation:
     """Draw one pair's degradation.
 
     Args:
         ranges: What to draw from.
-        matrix: Acquired (freq, phase) samples of the raw scan.
+        matrix: Acquired (slice, freq, phase) samples of the raw scan.
+        n_coils: Receive channels of the raw scan; they limit the acceleration.
         least_noise: Relative noise that is in the raw scan already; less cannot be drawn.
-        generator: Source of all randomness.
+        generator: Source of all randomness, on the CPU.
 
     Returns:
         The degradation.
     """
-    target, degraded = zip(
-        *(_draw_axis(ranges, samples, share, generator) for samples, share in zip(matrix, (0.5, 1.0), strict=True)),
-        strict=True,
-    )
+    target, degraded = _draw_samplings(ranges, matrix, generator)
+    if _happens(ranges.acceleration_probability, generator):
+        pattern = _draw_undersampling(ranges, degraded, n_coils, generator)
+        restored = _happens(ranges.restore_probability, generator)
+        target = replace(target, undersampling=None if restored else pattern)
+        degraded = replace(degraded, undersampling=pattern)
     low, high = ranges.noise
     noise = _log_uniform(max(low, least_noise), max(high, least_noise), generator)
-    leave = _uniform(0.0, 1.0, generator) < ranges.leave_noise_probability
+    leave = _happens(ranges.leave_noise_probability, generator)
     factor = 1.0 if leave else _log_uniform(*ranges.noise_reduction, generator)
-    seed = int(torch.randint(0, 2**31 - 1, (1,), generator=generator))
-    return Degradation(Sampling(*target), Sampling(*degraded), noise, factor, seed)
+    return Degradation(target, degraded, noise, factor, _seed(generator))
+
+
+def _draw_samplings(
+    ranges: DegradationRanges, matrix: tuple[int, int, int], generator: Generator
+) -> tuple[Sampling, Sampling]:
+    """The target's and the input's sampling, undersampling aside."""
+    shares = (0.5, 0.5, 1.0)
+    slice_, freq, phase = (
+        _draw_axis(ranges, samples, ranges.partial_fourier_probability * share, generator)
+        for samples, share in zip(matrix, shares, strict=True)
+    )
+    cuts = _draw_corner_cuts(ranges, generator) if matrix[0] > 1 else (0.0, 0.0)
+    return Sampling(freq[0], phase[0], slice_[0], cuts[0]), Sampling(freq[1], phase[1], slice_[1], cuts[1])
 
 
 def _draw_axis(
-    ranges: DegradationRanges, samples: int, partial_fourier_share: float, generator: Generator
+    ranges: DegradationRanges, samples: int, partial_fourier_probability: float, generator: Generator
 ) -> tuple[AxisSampling, AxisSampling]:
-    """The target's and the input's sampling of one axis."""
-    base = max(8, round(samples * _uniform(*ranges.base_fraction, generator)))
-    improve = _uniform(0.0, 1.0, generator) < ranges.gain_probability
+    """The target's and the input's sampling of one direction; a single sample is all there is of it."""
+    if samples == 1:
+        return AxisSampling(1), AxisSampling(1)
+    least = min(LEAST_WIDTH, samples)
+    base = max(least, round(samples * _uniform(*ranges.base_fraction, generator)))
+    improve = _happens(ranges.gain_probability, generator)
     gain = _log_uniform(*ranges.gain, generator) if improve else 1.0
     fraction, restored = 1.0, False
-    if _uniform(0.0, 1.0, generator) < ranges.partial_fourier_probability * partial_fourier_share:
+    if _happens(partial_fourier_probability, generator):
         fraction = _uniform(*ranges.partial_fourier, generator)
-        restored = _uniform(0.0, 1.0, generator) < ranges.restore_probability
-    early = _uniform(0.0, 1.0, generator) < 0.5
+        restored = _happens(ranges.restore_probability, generator)
+    early = _happens(0.5, generator)
     target = AxisSampling(base, 1.0 if restored else fraction, early)
-    return target, AxisSampling(max(8, round(base / gain)), fraction, early)
+    return target, AxisSampling(max(least, round(base / gain)), fraction, early)
+
+
+def _draw_corner_cuts(ranges: DegradationRanges, generator: Generator) -> tuple[float, float]:
+    """The target's and the input's corner cut."""
+    if not _happens(ranges.corner_cut_probability, generator):
+        return 0.0, 0.0
+    full = _happens(ranges.full_ellipse_probability, generator)
+    cut = 1.0 if full else _uniform(*ranges.corner_cut, generator)
+    return (0.0 if _happens(ranges.restore_probability, generator) else cut), cut
+
+
+def _draw_undersampling(
+    ranges: DegradationRanges, sampling: Sampling, n_coils: int, generator: Generator
+) -> _Undersampling | None:
+    """A pattern that fits the input's sampling, and so the wider target's; ``None`` where none does."""
+    along_slice, _, along_phase = calibration_region(sampling)
+    room = along_slice.stop - along_slice.start, along_phase.stop - along_phase.start
+    if _happens(ranges.random_probability, generator):
+        return _draw_random(ranges, sampling, room, n_coils, generator)
+    return _draw_uniform(ranges, sampling, room, n_coils, generator)
+
+
+def _draw_uniform(
+    ranges: DegradationRanges, sampling: Sampling, room: tuple[int, int], n_coils: int, generator: Generator
+) -> UniformUndersampling | None:
+    factors = [
+        (slice_, phase)
+        for slice_ in ranges.uniform_slice
+        for phase in ranges.uniform_phase
+        if 1.0 < slice_ * phase <= _COILS_USED * n_coils
+        and _fits(slice_, sampling.slice.width, _LEAST_LINES[0], room[0])
+        and _fits(phase, sampling.phase.width, _LEAST_LINES[1], room[1])
+    ]
+    if not factors:
+        return None
+    slice_ = _choose(sorted({slice_ for slice_, _ in factors}), generator)
+    phase = _choose([phase for found, phase in factors if found == slice_], generator)
+    return UniformUndersampling(
+        phase=phase,
+        slice=slice_,
+        shift=_integer(0, ceil(slice_) - 1, generator),
+        calibration=_draw_calibration(ranges, (slice_, phase), room, generator),
+        integrated=not _happens(ranges.separate_calibration_probability, generator),
+    )
+
+
+def _draw_random(
+    ranges: DegradationRanges, sampling: Sampling, room: tuple[int, int], n_coils: int, generator: Generator
+) -> RandomUndersampling | None:
+    calibration = _draw_calibration(ranges, (1.0, 1.0), room, generator)
+    most = float(support(sampling).sum()) / (_OUTSIDE_CALIBRATION * calibration[0] * calibration[1])
+    low, high = ranges.random_factor
+    high = min(high, most, _MOST_SINGLE_COIL if n_coils == 1 else high)
+    if high < low or room[1] < _LEAST_CALIBRATION:
+        return None
+    return RandomUndersampling(
+        factor=_log_uniform(low, high, generator),
+        calibration=calibration,
+        decay=_uniform(*ranges.random_decay, generator),
+        seed=_seed(generator),
+    )
+
+
+def _fits(factor: float, width: int, least_lines: int, room: int) -> bool:
+    """Whether a direction may be undersampled: there are lines enough left, and room for their calibration."""
+    return factor == 1.0 or (width / factor >= least_lines and room >= _least_calibration(factor))
+
+
+def _least_calibration(factor: float) -> int:
+    return max(_LEAST_CALIBRATION, ceil(_CALIBRATION_PER_FACTOR * factor))
+
+
+def _draw_calibration(
+    ranges: DegradationRanges, factors: tuple[float, float], room: tuple[int, int], generator: Generator
+) -> tuple[int, int]:
+    """(slice, phase) lines of the calibration block, as far as there is room."""
+    least = [max(ranges.calibration[0], _least_calibration(factor)) for factor in factors]
+    drawn = [_integer(low, max(low, ranges.calibration[1]), generator) for low in least]
+    return min(drawn[0], room[0]), min(drawn[1], room[1])
+
+
+def _happens(probability: float, generator: Generator) -> bool:
+    return _uniform(0.0, 1.0, generator) < probability
 
 
 def _uniform(low: float, high: float, generator: Generator) -> float:
@@ -99,3 +217,16 @@ def _uniform(low: float, high: float, generator: Generator) -> float:
 
 def _log_uniform(low: float, high: float, generator: Generator) -> float:
     return exp(_uniform(log(low), log(high), generator))
+
+
+def _integer(low: int, high: int, generator: Generator) -> int:
+    """From low to high, both included."""
+    return int(torch.randint(low, high + 1, (1,), generator=generator))
+
+
+def _choose(options: list[float], generator: Generator) -> float:
+    return options[_integer(0, len(options) - 1, generator)]
+
+
+def _seed(generator: Generator) -> int:
+    return _integer(0, 2**31 - 2, generator)

@@ -24,13 +24,13 @@ def noise_reduction_factor(input_variance: float, covariance: float) -> float:
     return input_variance / covariance
 
 
-def common_noise_variance(input_variance: float, factor: float, overlap: float = 1.0) -> float:
+def shared_variance(input_variance: float, factor: float, overlap: float = 1.0) -> float:
     """Variance of the noise that input and target share so that a noisy target has the wanted factor.
 
     Args:
         input_variance: Variance of all noise in the input.
         factor: Wanted noise-reduction factor, at least 1.
-        overlap: Cov / Var of the same white noise after the two filters: sum(W_i W_t) / sum(W_i^2).
+        overlap: Cov / Var of the same k-space noise after the two chains.
 
     Returns:
         Variance of the common noise, at most ``input_variance``.

@@ -4,14 +4,16 @@ Sampling that transform gives k-space as a scanner would measure it, Gibbs ringi
 inverse crime: the truth is not a pixel grid (Guerquin-Kern et al., IEEE Trans. Med. Imaging 31:626, 2012;
 Van de Walle et al., IEEE Trans. Med. Imaging 19:1160, 2000).
 
-Coordinates are ``(freq, phase)`` in units of the nominal field of view, the origin at its centre: pixel ``i`` of ``n``
-has its centre at ``(i - n // 2) / n``. Shapes add up where they overlap. The phantoms made of them are in
-:mod:`lucidmr.physics.phantoms`.
+Coordinates are ``(freq, phase)``, of the solid :class:`Ellipsoid` ``(slice, freq, phase)``, in units of the nominal
+field of view, the origin at its centre: pixel ``i`` of ``n`` has its centre at ``(i - n // 2) / n``. Shapes add up
+where they overlap. The phantoms made of them are in :mod:`lucidmr.physics.phantoms`.
 """
 
-from collections.abc import Iterable
+import cmath
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import cos, hypot, pi, sin, sqrt
+from itertools import product
+from math import ceil, cos, floor, hypot, pi, prod, sin, sqrt
 from typing import Final
 
 import torch
@@ -22,6 +24,8 @@ from lucidmr.shapes import ComplexImage
 
 _SMALL_ARGUMENT: Final = 1e-3
 """Below it J1(z) / z is 1/2 to within z**2 / 16, less than the resolution of single precision."""
+_SMALL_RADIUS: Final = 0.5
+"""Below it four terms of the series of the ball's transform are exact to single precision."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +195,140 @@ def _painted(shape: Shape, x: Float[Tensor, " freq"], y: Float[Tensor, " phase"]
     return signal * _phasor(shape.phase + 2.0 * pi * (slope_freq * x[:, None] + slope_phase * y[None, :]))
 
 
+@dataclass(frozen=True)
+class Ellipsoid:
+    """A solid ellipsoid; the attributes not named here are those of :class:`Ellipse`, with three components.
+
+    Attributes:
+        rotation: Its axes are turned from (slice, freq, phase) about this vector by its length in radians.
+    """
+
+    centre: tuple[float, float, float]
+    semi_axes: tuple[float, float, float]
+    rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    intensity: float = 1.0
+    phase: float = 0.0
+    phase_slope: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        _check_size("semi_axes", self.semi_axes)
+
+    @property
+    def volume(self) -> float:
+        """Volume in cubed fields of view."""
+        return 4.0 / 3.0 * pi * prod(self.semi_axes)
+
+    @property
+    def axes(self) -> Float[Tensor, "3 3"]:
+        """Its rows are the unit vectors of the three axes, in double precision."""
+        a, b, c = self.rotation
+        turn = torch.tensor([[0, c, -b], [-c, 0, a], [b, -a, 0]], dtype=torch.float64)
+        rotated: Tensor = torch.linalg.matrix_exp(turn)
+        return rotated
+
+    @property
+    def reach(self) -> tuple[float, float, float]:
+        """Half the size of the bounding box along (slice, freq, phase)."""
+        stretched = self.axes * self.axes.new_tensor(self.semi_axes)[:, None]
+        reach_slice, reach_freq, reach_phase = stretched.norm(dim=0).tolist()
+        return reach_slice, reach_freq, reach_phase
+
+    def transform(
+        self, x: Float[Tensor, " slice"], y: Float[Tensor, " freq"], z: Float[Tensor, " phase"]
+    ) -> Float[Tensor, "slice freq phase"]:
+        """The Fourier transform of the centred solid of unit intensity, V 3 (sin r - r cos r) / r^3.
+
+        Here r = 2 pi |(a u, b v, c w)| with the components of the spatial frequency along the solid's axes.
+
+        Args:
+            x: Spatial frequencies along slice, cycles per field of view.
+            y: The same along freq.
+            z: The same along phase.
+        """
+        squared = self._squared_length([2.0 * pi * half for half in self.semi_axes], x, y, z)
+        series = 1.0 - squared / 10.0 * (1.0 - squared / 28.0 * (1.0 - squared / 54.0))
+        radius = squared.sqrt().clamp_min_(_SMALL_RADIUS)
+        ball = torch.sin(radius).sub_(torch.cos(radius).mul_(radius)).mul_(3.0).div_(radius * radius * radius)
+        return torch.where(squared < _SMALL_RADIUS**2, series, ball).mul_(self.volume)
+
+    def contains(
+        self, x: Float[Tensor, " slice"], y: Float[Tensor, " freq"], z: Float[Tensor, " phase"]
+    ) -> Bool[Tensor, "slice freq phase"]:
+        """Whether the points of a grid (x, y, z), relative to the solid's centre, lie inside."""
+        return self._squared_length([1.0 / half for half in self.semi_axes], x, y, z) <= 1.0
+
+    def _squared_length(
+        self, scales: Sequence[float], x: Float[Tensor, " slice"], y: Float[Tensor, " freq"], z: Float[Tensor, " phase"]
+    ) -> Float[Tensor, "slice freq phase"]:
+        """Squared length of the vectors (x, y, z), their components along the solid's axes multiplied by ``scales``."""
+        scaled = self.axes * self.axes.new_tensor(scales)[:, None]
+        (xx, xy, xz), (_, yy, yz), (*_, zz) = (scaled.T @ scaled).tolist()
+        s, f, p = x[:, None, None], y[:, None], z
+        planes = ((xx * s + 2.0 * xy * f) * s, (yy * f + 2.0 * yz * p) * f, (zz * p + 2.0 * xz * s) * p)
+        total: Tensor = planes[0].float() + planes[1].float() + planes[2].float()
+        return total.clamp_min_(0.0)
+
+
+def kspace_3d(
+    shapes: Iterable[Ellipsoid],
+    matrix: tuple[int, int, int],
+    field_of_view: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    device: torch.device | str = "cpu",
+) -> ComplexImage:
+    """Exact k-space of a solid phantom, DC at ``n // 2`` of each axis; otherwise as :func:`kspace`.
+
+    Args:
+        shapes: The phantom; intensities add up.
+        matrix: (slice, freq, phase) samples.
+        field_of_view: Encoded field of view (slice, freq, phase) in nominal ones.
+        device: Where to compute.
+
+    Returns:
+        Samples of shape (slice, freq, phase).
+    """
+    frequencies = [_centred(n, device) / extent for n, extent in zip(matrix, _checked_view(field_of_view), strict=True)]
+    total = torch.zeros(matrix, dtype=torch.complex64, device=device)
+    for shape in shapes:
+        shifted = [k - slope for k, slope in zip(frequencies, shape.phase_slope, strict=True)]
+        turns = [_phasor(-2.0 * pi * middle * k) for middle, k in zip(shape.centre, frequencies, strict=True)]
+        plane = turns[0][:, None] * turns[1] * (shape.intensity * cmath.exp(1j * shape.phase))
+        total += plane[..., None] * turns[2] * shape.transform(*shifted)
+    return total * (sqrt(prod(matrix)) / prod(field_of_view))
+
+
+def image_3d(shapes: Iterable[Ellipsoid], matrix: tuple[int, int, int], oversample: int = 3) -> ComplexImage:
+    """The ideal image of a solid phantom: the mean of each voxel over ``oversample`` cubed points inside it.
+
+    Args:
+        shapes: The phantom; intensities add up.
+        matrix: (slice, freq, phase) voxels over the nominal field of view.
+        oversample: Points per voxel and axis.
+
+    Returns:
+        Image of shape (slice, freq, phase); its imaginary part is 0 where no shape has a phase.
+    """
+    total = torch.zeros(matrix, dtype=torch.complex64)
+    for shape in shapes:
+        boxes = [
+            slice(max(0, floor((middle - reach) * n) + n // 2), ceil((middle + reach) * n) + n // 2 + 1)
+            for middle, reach, n in zip(shape.centre, shape.reach, matrix, strict=True)
+        ]
+        points = [_points(n, oversample).reshape(n, oversample)[box] for n, box in zip(matrix, boxes, strict=True)]
+        total[*boxes] += _painted_solid(shape, [p - middle for p, middle in zip(points, shape.centre, strict=True)])
+    return total
+
+
+def _painted_solid(shape: Ellipsoid, points: Sequence[Float[Tensor, "_ part"]]) -> Complex[Tensor, "slice freq phase"]:
+    """The mean signal of a solid in voxels whose parts have these positions (slice, freq, phase) from its centre."""
+    parts = list(product(*(axis.unbind(-1) for axis in points)))
+    total = torch.zeros([len(axis) for axis in points], dtype=torch.complex64)
+    for position in parts:
+        turns = [_phasor(2.0 * pi * slope * x) for slope, x in zip(shape.phase_slope, position, strict=True)]
+        phasor = (turns[0][:, None] * turns[1])[..., None] * turns[2]
+        total += shape.contains(*position) * phasor
+    return total * (shape.intensity * cmath.exp(1j * shape.phase) / len(parts))
+
+
 def _phasor(angle: Float[Tensor, "..."]) -> Complex[Tensor, "..."]:
     """exp(i angle), the angle in double and the result in single precision."""
     return torch.polar(torch.ones_like(angle), angle).to(torch.complex64)
@@ -219,12 +357,12 @@ def _inside(points: Float[Tensor, " m"], middle: float, reach: float) -> slice:
     return slice(low, min(high + 1, len(points)))
 
 
-def _checked_view(field_of_view: tuple[float, float]) -> tuple[float, float]:
+def _checked_view(field_of_view: tuple[float, ...]) -> tuple[float, ...]:
     if min(field_of_view) <= 0.0:
-        raise ValueError(f"field_of_view is {field_of_view}; both must be above 0")
+        raise ValueError(f"field_of_view is {field_of_view}; each must be above 0")
     return field_of_view
 
 
-def _check_size(name: str, size: tuple[float, float]) -> None:
+def _check_size(name: str, size: tuple[float, ...]) -> None:
     if min(size) <= 0.0:
-        raise ValueError(f"{name} is {size}; both must be above 0")
+        raise ValueError(f"{name} is {size}; each must be above 0")

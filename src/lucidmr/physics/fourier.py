@@ -4,30 +4,42 @@ Orthonormal means that white noise of standard deviation sigma per k-space sampl
 sigma per pixel. DC lies at index n // 2 of every axis.
 """
 
-from math import sqrt
+from math import prod, sqrt
+from typing import Final
 
 from jaxtyping import Complex
 from torch import Tensor
-from torch.fft import fft2, fftshift, ifft2, ifftshift
+from torch.fft import fftn, fftshift, ifftn, ifftshift
 
-_AXES = (-2, -1)
+SLICE: Final = -3
+FREQ: Final = -2
+PHASE: Final = -1
+ENCODED: Final = (SLICE, FREQ, PHASE)
+IN_PLANE: Final = (FREQ, PHASE)
 
 
-def to_kspace(image: Complex[Tensor, "... freq phase"]) -> Complex[Tensor, "... freq phase"]:
-    """Centred orthonormal 2D Fourier transform over (freq, phase)."""
-    kspace: Tensor = fftshift(fft2(ifftshift(image, dim=_AXES), norm="ortho"), dim=_AXES)
+def to_kspace(image: Complex[Tensor, "..."], axes: tuple[int, ...] = ENCODED) -> Complex[Tensor, "..."]:
+    """Centred orthonormal Fourier transform.
+
+    Args:
+        image: (..., slice, freq, phase), or another array together with its ``axes``.
+        axes: Axes to transform, counted from the end: all three encoding directions unless told otherwise. One
+            partition is its own transform, so 2D images need nothing else.
+
+    Returns:
+        Centred k-space of the same shape.
+    """
+    kspace: Tensor = fftshift(fftn(ifftshift(image, dim=axes), dim=axes, norm="ortho"), dim=axes)
     return kspace
 
 
-def to_image(kspace: Complex[Tensor, "... freq phase"]) -> Complex[Tensor, "... freq phase"]:
-    """Centred orthonormal 2D inverse Fourier transform over (freq, phase); the inverse of :func:`to_kspace`."""
-    image: Tensor = fftshift(ifft2(ifftshift(kspace, dim=_AXES), norm="ortho"), dim=_AXES)
+def to_image(kspace: Complex[Tensor, "..."], axes: tuple[int, ...] = ENCODED) -> Complex[Tensor, "..."]:
+    """Centred orthonormal inverse Fourier transform; the inverse of :func:`to_kspace`."""
+    image: Tensor = fftshift(ifftn(ifftshift(kspace, dim=axes), dim=axes, norm="ortho"), dim=axes)
     return image
 
 
-def resize_kspace(
-    kspace: Complex[Tensor, "... freq_in phase_in"], n_freq: int, n_phase: int
-) -> Complex[Tensor, "... freq phase"]:
+def resize_kspace(kspace: Complex[Tensor, "..."], matrix: tuple[int, ...]) -> Complex[Tensor, "..."]:
     """Crop k-space or zero-fill it to another matrix, keeping DC at the centre and the image's signal.
 
     The factor sqrt(N_new / N_old) keeps signal values; noise that is white over the old matrix becomes
@@ -35,23 +47,25 @@ def resize_kspace(
 
     Args:
         kspace: Centred k-space.
-        n_freq: Samples wanted along freq.
-        n_phase: Samples wanted along phase.
+        matrix: Samples wanted along the last axes, e.g. (slice, freq, phase).
 
     Returns:
         Centred k-space of the new matrix.
 
     Raises:
-        ValueError: A wanted size is not positive.
+        ValueError: A wanted size is not positive, or there are more sizes than axes.
     """
-    if n_freq < 1 or n_phase < 1:
-        raise ValueError(f"the matrix {n_freq} x {n_phase} must be at least 1 x 1")
-    old_freq, old_phase = kspace.shape[-2:]
-    rows, rows_in = _overlap(old_freq, n_freq)
-    columns, columns_in = _overlap(old_phase, n_phase)
-    resized = kspace.new_zeros(*kspace.shape[:-2], n_freq, n_phase)
-    resized[..., rows, columns] = kspace[..., rows_in, columns_in]
-    return resized * sqrt(n_freq * n_phase / (old_freq * old_phase))
+    if min(matrix) < 1:
+        raise ValueError(f"matrix is {' x '.join(map(str, matrix))}; every size must be at least 1")
+    if len(matrix) > kspace.ndim:
+        raise ValueError(f"matrix has {len(matrix)} sizes and kspace {kspace.ndim} axes; it must not have more")
+    old = tuple(kspace.shape[-len(matrix) :])
+    if old == matrix:
+        return kspace
+    wanted, given = zip(*(_overlap(before, after) for before, after in zip(old, matrix, strict=True)), strict=True)
+    resized = kspace.new_zeros(*kspace.shape[: -len(matrix)], *matrix)
+    resized[..., *wanted] = kspace[..., *given]
+    return resized * sqrt(prod(matrix) / prod(old))
 
 
 def _overlap(old: int, new: int) -> tuple[slice, slice]:

@@ -1,30 +1,39 @@
-"""Ready-made phantoms: a resolution target, an anatomy-like head, and random objects for training.
+"""Ready-made phantoms: resolution targets, an anatomy-like head, and random objects for training.
 
-Each is a tuple of shapes; :func:`kspace` and :func:`image` turn it into data.
+Each is a tuple of shapes; :func:`kspace` and :func:`image` turn those of a plane into data, :func:`kspace_3d` and
+:func:`image_3d` those of a volume.
 """
 
 from collections.abc import Iterator, Sequence
-from math import cos, exp, log, pi, sin, sqrt
+from itertools import product
+from math import acos, asin, cos, exp, hypot, log, pi, sin, sqrt
 from typing import Final
 
 import torch
 
-from lucidmr.physics.analytic import Ellipse, Rectangle, Shape, image, kspace
+from lucidmr.physics.analytic import Ellipse, Ellipsoid, Rectangle, Shape, image, image_3d, kspace, kspace_3d
 
 __all__ = [
     "Ellipse",
+    "Ellipsoid",
     "Rectangle",
     "Shape",
     "anatomy_phantom",
+    "anatomy_phantom_3d",
     "image",
+    "image_3d",
     "kspace",
+    "kspace_3d",
     "random_phantom",
     "resolution_phantom",
+    "sphere_phantom",
 ]
 
 BAR_WIDTHS: Final = (1 / 64, 1 / 96, 1 / 128, 1 / 160, 1 / 192, 1 / 224, 1 / 256, 1 / 320, 1 / 384, 1 / 512)
 """Bar widths of the resolution phantom, fields of view: one pixel of a matrix of 64 to one of 512."""
 BARS_PER_GROUP: Final = 4
+SPHERE_DIAMETERS: Final = (1 / 16, 1 / 24, 1 / 32, 1 / 48, 1 / 64, 1 / 96, 1 / 128)
+"""Diameters of the holes of the sphere phantom, fields of view."""
 
 # T1-weighted signal of the anatomy-like phantom, arbitrary units.
 _FAT, _MUSCLE, _BONE, _MARROW, _FLUID, _GREY, _WHITE = 1.0, 0.4, 0.06, 0.35, 0.15, 0.5, 0.75
@@ -242,3 +251,123 @@ def _random_shape(draw: Sequence[float], body: Ellipse) -> Shape:
 def _log_between(uniform: float, low: float, high: float) -> float:
     """A log-uniform number from a uniform one in 0 to 1."""
     return exp(log(low) + uniform * (log(high) - log(low)))
+
+
+def sphere_phantom(diameters: Sequence[float] = SPHERE_DIAMETERS) -> tuple[Ellipsoid, ...]:
+    """A ball with clusters of eight spherical holes, two along each axis, and spheres of falling contrast.
+
+    The clusters lie on a ring with four holes each in the plane slice = 0, the others on rings 0.2 fields of view above
+    and below it.
+
+    Args:
+        diameters: Diameter of the holes, and of the gap between them, of each cluster, fields of view.
+
+    Returns:
+        The solids; signal 1 in the body, 0 in the holes.
+    """
+    body = Ellipsoid((0.0, 0.0, 0.0), (0.45, 0.45, 0.45))
+    return (body, *_hole_clusters(diameters), *_contrast_spheres())
+
+
+def _hole_clusters(diameters: Sequence[float]) -> Iterator[Ellipsoid]:
+    for index, diameter in enumerate(diameters):
+        around = 2 * pi * index / len(diameters)
+        middle = (diameter, -0.27 * cos(around), 0.27 * sin(around))
+        for corner in product((-1, 1), repeat=3):
+            slices, freq, phase = (at + side * diameter for at, side in zip(middle, corner, strict=True))
+            yield Ellipsoid((slices, freq, phase), (diameter / 2,) * 3, intensity=-1.0)
+
+
+def _contrast_spheres() -> Iterator[Ellipsoid]:
+    for index, contrast in enumerate((0.8, 0.4, 0.2, 0.1, 0.05, 0.025)):
+        around = 2 * pi * index / 6
+        for height, radius in ((-0.2, 0.045), (0.2, 0.02)):
+            yield Ellipsoid((height, -0.2 * cos(around), 0.2 * sin(around)), (radius,) * 3, intensity=-contrast)
+
+
+def anatomy_phantom_3d() -> tuple[Ellipsoid, ...]:
+    """An anatomy-like head: the parts of :func:`anatomy_phantom` as solids, with cerebellum, brain stem and eyes.
+
+    Slice runs from the base to the vertex; anterior is at the low end of freq.
+
+    Returns:
+        The solids, about 150.
+    """
+    return (*_shells(), *_sulci(), *_organs(), *_vessel_runs(), *_blobs())
+
+
+def _shells() -> Iterator[Ellipsoid]:
+    """Nested solids, each replacing what it covers, as in :func:`_layers`."""
+    signals = (_FAT, _MUSCLE, _BONE, _MARROW, _BONE, _FLUID, _GREY, _WHITE)
+    insets = (0.0, 0.024, 0.03, 0.036, 0.044, 0.052, 0.061, 0.077)
+    for signal, outer, inset in zip(signals, (0.0, *signals), insets, strict=False):
+        semi_axes = (0.44 - inset, 0.455 - inset, 0.385 - 1.1 * inset)
+        yield Ellipsoid((0.0, 0.0, 0.0), semi_axes, intensity=signal - outer)
+
+
+def _sulci(count: int = 80) -> Iterator[Ellipsoid]:
+    """Blades of fluid in a sheath of grey matter all around the upper brain, pointing inwards, none at the fissure."""
+    for index in range(count):
+        height = 0.97 - 1.3 * (index + 0.5) / count
+        ring, around = sqrt(1.0 - height * height), _GOLDEN_ANGLE * index
+        direction = (height, ring * cos(around), ring * sin(around))
+        if abs(direction[2]) < 0.18:
+            continue
+        depth = 0.035 + 0.02 * ((0.618034 * index) % 1.0)
+        centre = (
+            (0.365 - depth) * direction[0],
+            (0.38 - depth) * direction[1],
+            (0.302 - depth) * direction[2],
+        )
+        turn = _turned_to(direction)
+        yield Ellipsoid(centre, (depth, 0.045, 0.013), turn, _GREY - _WHITE)
+        yield Ellipsoid(centre, (0.9 * depth, 0.04, 0.005), turn, _FLUID - _GREY)
+
+
+def _turned_to(direction: tuple[float, float, float]) -> tuple[float, float, float]:
+    """The rotation that turns the slice axis to a unit vector the shortest way."""
+    slices, freq, phase = direction
+    length = hypot(freq, phase)
+    angle = acos(slices) / length if length > 0.0 else 0.0
+    return 0.0, -angle * phase, angle * freq
+
+
+def _organs() -> Iterator[Ellipsoid]:
+    """Fissure, ventricles, deep nuclei, cerebellum, brain stem and eyes."""
+    yield Ellipsoid((0.2, 0.0, 0.0), (0.15, 0.3, 0.004), intensity=_FLUID - _WHITE)
+    yield Ellipsoid((-0.02, 0.02, 0.0), (0.03, 0.035, 0.005), intensity=_FLUID - _WHITE)
+    yield Ellipsoid((-0.3, 0.03, 0.0), (0.09, 0.035, 0.035), (0.0, 0.0, 0.3), 0.1)
+    pairs = (
+        ((0.05, -0.085, 0.035), (0.02, 0.058, 0.013), -0.35, _FLUID - _WHITE),  # frontal horns
+        ((0.04, 0.135, 0.072), (0.02, 0.06, 0.015), 0.4, _FLUID - _WHITE),  # occipital horns
+        ((0.045, -0.07, 0.07), (0.035, 0.038, 0.012), -0.4, _GREY - _WHITE),  # caudate nuclei
+        ((0.0, 0.0, 0.118), (0.035, 0.062, 0.019), 0.12, 0.8 * (_GREY - _WHITE)),  # putamina
+        ((0.0, 0.03, 0.04), (0.03, 0.04, 0.023), 0.35, 0.9 * (_GREY - _WHITE)),  # thalami
+        ((-0.2, 0.14, 0.1), (0.055, 0.08, 0.085), 0.2, _GREY - _WHITE),  # cerebellar hemispheres
+        ((-0.17, -0.33, 0.13), (0.045, 0.045, 0.045), 0.0, 0.4),  # eyes
+    )
+    for (slices, freq, phase), semi_axes, angle, signal in pairs:
+        for side in (-1.0, 1.0):
+            yield Ellipsoid((slices, freq, side * phase), semi_axes, (side * angle, 0.0, 0.0), signal)
+
+
+def _vessel_runs(count: int = 16) -> Iterator[Ellipsoid]:
+    """Bright vessels of 2 to 5 thousandths of the field of view in all directions."""
+    for index in range(count):
+        height = 1.0 - 2.0 * (index + 0.5) / count
+        around = _GOLDEN_ANGLE * index
+        ring = sqrt(1.0 - height * height)
+        thick = 0.001 + 0.0015 * ((0.37 * index) % 1.0)
+        centre = (0.2 * sin(5.0 * index), 0.2 * cos(around), 0.15 * sin(around))
+        turn = _turned_to((height, ring * sin(around), ring * cos(around)))
+        yield Ellipsoid(centre, (0.06, thick, thick), turn, 0.4)
+
+
+def _blobs(count: int = 40) -> Iterator[Ellipsoid]:
+    """Weak blobs over the white matter, so that no region is perfectly flat."""
+    for index in range(count):
+        radius = 0.25 * ((index + 0.5) / count) ** (1 / 3)
+        around, tilt = _GOLDEN_ANGLE * index, asin(2.0 * ((0.618034 * index) % 1.0) - 1.0)
+        centre = (radius * sin(tilt), 1.2 * radius * cos(tilt) * cos(around), radius * cos(tilt) * sin(around))
+        size = 0.008 + 0.02 * ((0.414214 * index) % 1.0)
+        yield Ellipsoid(centre, (size, 0.7 * size, 0.5 * size), (around, tilt, 0.0), 0.03 if index % 2 else -0.03)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from lucidmr.physics.fourier import to_kspace
+from lucidmr.physics.fourier import IN_PLANE, to_kspace
 
 _DROP = 1.8
 """A fall of the log power (natural, about 8 dB) over a tenth of the axis that marks the end of what was acquired."""
@@ -28,7 +28,7 @@ def acquired_extent(images: Float[Tensor, "image freq phase"]) -> tuple[float, f
     """
     n_freq, n_phase = images.shape[-2:]
     taper = torch.hann_window(n_freq, False)[:, None] * torch.hann_window(n_phase, False)
-    power = to_kspace((images * taper).to(torch.complex64)).abs().square().mean(0)
+    power = to_kspace((images * taper).to(torch.complex64), IN_PLANE).abs().square().mean(0)
     return _cliff(power.mean(1)), _cliff(power.mean(0))
 
 

@@ -7,12 +7,12 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from lucidmr.physics.coils import loop_array_maps, smooth_phase
-from lucidmr.physics.fourier import resize_kspace, to_image, to_kspace
+from lucidmr.physics.fourier import IN_PLANE, resize_kspace, to_image, to_kspace
 from lucidmr.physics.spectrum import acquired_extent, noise_level, typical_signal
 from lucidmr.raw.scan import RawScan
 from lucidmr.raw.volume import Volume
 
-MAX_COILS = 4
+MAX_COILS = 16
 _LEAST_MATRIX = 64
 
 
@@ -57,7 +57,8 @@ def native_slices(volume: Volume) -> NativeSlices | None:
     ]
     if min(matrix) < _LEAST_MATRIX:
         return None
-    native = to_image(resize_kspace(to_kspace(images.to(torch.complex64)), *matrix)).abs()
+    kspace = resize_kspace(to_kspace(images.to(torch.complex64), IN_PLANE), (matrix[0], matrix[1]))
+    native = to_image(kspace, IN_PLANE).abs()
     return NativeSlices(native, noise_level(native), typical_signal(native), volume.source)
 
 
@@ -76,11 +77,12 @@ def pseudo_raw(slices: NativeSlices, index: int, generator: Generator) -> RawSca
     image = _orient(slices.images[index] / slices.signal, int(8 * u[0]))
     # An intensity map bends noise with it; a mild one leaves its level nearly white.
     image = image.clamp_min(0.0) ** (0.75 + 0.5 * u[1])
-    n_freq, n_phase = image.shape
-    shading = smooth_phase(n_freq, n_phase, 0.25 * u[2], generator).angle().exp()
-    n_coils = 1 + int(MAX_COILS * u[3])
-    maps = loop_array_maps(n_coils, n_freq, n_phase, generator)
-    phase = smooth_phase(n_freq, n_phase, 1.2 * u[4], generator)
+    matrix = (1, *image.shape)
+    shading = smooth_phase(matrix, 0.25 * u[2], generator).angle().exp()
+    # Shading would bend the image's own noise, which counts as white; only a clean image can take it.
+    shaded = slices.noise_sd == 0.0 and u[5] < 0.5
+    maps = loop_array_maps(1 + int(MAX_COILS * u[3] ** 2), matrix, generator, shaded)
+    phase = smooth_phase(matrix, 1.2 * u[4], generator)
     kspace = to_kspace(maps * (image * shading * phase))
     return RawScan(kspace, slices.noise_sd / slices.signal, 1.0, maps, f"{slices.source}[{index}]")
 

@@ -1,36 +1,53 @@
-"""What every reader of raw data gives: fully sampled, prewhitened multi-coil k-space of one slice."""
+"""What every reader of raw data gives: fully sampled, prewhitened multi-coil k-space."""
 
 from dataclasses import dataclass
 from math import inf
 
 import torch
+from jaxtyping import Complex
+from torch import Tensor
 
-from lucidmr.shapes import CoilMaps, KSpace
+from lucidmr.shapes import KSpace
 
 
 @dataclass(frozen=True)
 class RawScan:
-    """Raw k-space of one 2D slice, prewhitened: the noise of every coil is independent and equally strong.
+    """Raw k-space of one 2D slice or one 3D volume, prewhitened: the noise of every coil is independent and equal.
 
     Attributes:
-        kspace: (coil, freq, phase), complex64, orthonormal scaling, matrix = what was acquired.
+        kspace: (coil, slice, freq, phase), complex64, orthonormal scaling, matrix = what was acquired. A 2D slice has
+            one partition.
         noise_sd: Standard deviation of the noise that is already in ``kspace``, per real and imaginary part.
         signal: A typical tissue value of the reconstructed magnitude, in the units of ``kspace``; sets what a noise
             level means.
-        maps: Receive sensitivities (coil, freq, phase) with root sum of squares 1 where they are known.
+        maps: Receive sensitivities (coil, slice, freq, phase) where they are known. Their root sum of squares is the
+            array's shading over a body coil's.
         source: Where it comes from, for provenance.
     """
 
     kspace: KSpace
     noise_sd: float
     signal: float
-    maps: CoilMaps | None = None
+    maps: Complex[Tensor, "..."] | None = None
     source: str = ""
 
     def __post_init__(self) -> None:
-        if self.kspace.ndim != 3:
-            raise ValueError(f"kspace has {self.kspace.ndim} axes; it needs 3: coil, freq, phase")
+        if self.kspace.ndim != 4:
+            raise ValueError(f"kspace has {self.kspace.ndim} axes; it needs 4: coil, slice, freq, phase")
         if not torch.isfinite(torch.view_as_real(self.kspace)).all():
             raise ValueError(f"kspace of {self.source or 'this scan'} holds values that are not finite")
         if not (0.0 <= self.noise_sd < inf and 0.0 < self.signal < inf):
             raise ValueError(f"noise_sd is {self.noise_sd:g} and signal {self.signal:g}; they must be >= 0 and > 0")
+        if self.maps is not None and self.maps.shape != self.kspace.shape:
+            raise ValueError(f"maps are {tuple(self.maps.shape)}; they must be {tuple(self.kspace.shape)} as kspace")
+
+    @property
+    def matrix(self) -> tuple[int, int, int]:
+        """(slice, freq, phase) samples."""
+        _, n_slice, n_freq, n_phase = self.kspace.shape
+        return n_slice, n_freq, n_phase
+
+    @property
+    def n_coils(self) -> int:
+        """Receive coils."""
+        return self.kspace.shape[0]

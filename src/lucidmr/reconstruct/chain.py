@@ -1,108 +1,176 @@
 """The scanner's chain in the scanner's order, in one readable place.
 
-It is cut in two: the part that is linear in k-space (filter, zero-filling, transform), through which signal and noise
-go separately, and the part that is not (channel combination, magnitude, quantization).
+Steps 1 to 5 turn the k-space of the coils into images of the reconstructed matrix; given calibration and phase
+reference they are linear (compressed sensing apart), so that signal and noise can be sent through side by side.
+Steps 6 to 10 are those of one image: combination, component, normalization, distortion, storage.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
-
 import torch
-from jaxtyping import Complex
-from torch import Generator, Tensor
+from jaxtyping import Complex, Float
+from torch import Tensor
 
-from lucidmr.degrade.draw import Sampling
-from lucidmr.physics.fourier import resize_kspace, to_image
-from lucidmr.physics.windows import WindowName
-from lucidmr.reconstruct.combine import root_sum_of_squares, sensitivity_weighted
+from lucidmr.degrade.apply import Acquired
+from lucidmr.physics.fourier import resize_kspace, to_image, to_kspace
+from lucidmr.physics.sampling import Sampling, plane_mask, sampling_mask, support_mask
+from lucidmr.physics.undersampling import UniformUndersampling
+from lucidmr.reconstruct.combine import phase_sum, root_sum_of_squares, sensitivity_weighted
+from lucidmr.reconstruct.component import background_phase, component
+from lucidmr.reconstruct.compressed_sensing import compressed_sensing
+from lucidmr.reconstruct.distortion import correct_distortion
 from lucidmr.reconstruct.filter import anti_ringing
-from lucidmr.reconstruct.quantize import quantize
-from lucidmr.shapes import CoilImages, CoilMaps, Image, KSpace
-
-Combination = Literal["root_sum_of_squares", "sensitivity_weighted"]
-
-
-@dataclass(frozen=True)
-class Reconstruction:
-    """One scenario of conventional reconstruction, the same for input and target of a pair.
-
-    Attributes:
-        window: Anti-ringing window.
-        window_strength: Its strength, 0 to 1.
-        matrix: Reconstructed (freq, phase) pixels: zero-padding interpolation when larger than what was acquired.
-        combination: Channel combination.
-        levels: Highest stored integer (4095 for 12 bit, 65535 for 16 bit).
-        headroom: Stored maximum over the image's maximum; below 1 the brightest pixels clip.
-    """
-
-    window: WindowName
-    window_strength: float
-    matrix: tuple[int, int]
-    combination: Combination
-    levels: int
-    headroom: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values that replay the reconstruction."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "Reconstruction":
-        """The inverse of :meth:`to_json`."""
-        return cls(**{**values, "matrix": tuple(values["matrix"])})
+from lucidmr.reconstruct.grappa import grappa, grappa_weights
+from lucidmr.reconstruct.normalize import image_based_gain, prescan_gain
+from lucidmr.reconstruct.partial_fourier import PhaseReference, partial_fourier, phase_reference
+from lucidmr.reconstruct.quantize import quantize, stored_range
+from lucidmr.reconstruct.sense import sense, sense_lattice
+from lucidmr.reconstruct.sensitivities import Sensitivities
+from lucidmr.reconstruct.settings import CompressedSensing, Grappa, Reconstruction, Sense
+from lucidmr.shapes import CoilImages, CoilMaps, ComplexImage, Image, KSpace
 
 
-def draw_reconstruction(matrix: tuple[int, int], has_maps: bool, generator: Generator) -> Reconstruction:
-    """Draw a scenario: about a third unfiltered, half zero-filled by up to two, 12 bit more often than 16.
+def reconstruct(
+    acquired: Acquired, how: Reconstruction, known: CoilMaps | None = None, top: float | None = None
+) -> Image:
+    """The whole chain: what the scanner would have stored.
 
     Args:
-        matrix: Samples of the scan's k-space: the reconstructed matrix is at least that.
-        has_maps: Whether sensitivities are known.
-        generator: Source of all randomness.
-
-    Returns:
-        The scenario.
-    """
-    names: tuple[WindowName, ...] = ("none", "none", "hann", "hamming", "tukey", "fermi")
-    u = torch.rand(6, generator=generator).tolist()
-    zoom = 1.0 if u[0] < 0.5 else 1.0 + u[0]
-    return Reconstruction(
-        window=names[int(u[1] * len(names))],
-        window_strength=0.15 + 0.6 * u[2],
-        matrix=(round(matrix[0] * zoom), round(matrix[1] * zoom)),
-        combination="sensitivity_weighted" if has_maps and u[3] < 0.5 else "root_sum_of_squares",
-        levels=4095 if u[4] < 0.75 else 65535,
-        headroom=0.9 + 0.8 * u[5],
-    )
-
-
-def coil_images(kspace: KSpace, sampling: Sampling, how: Reconstruction) -> Complex[Tensor, "... coil r s"]:
-    """The linear part: filter, zero-padding interpolation, inverse transform to the reconstructed matrix."""
-    filtered = anti_ringing(kspace, sampling, how.window, how.window_strength)
-    return to_image(resize_kspace(filtered, *how.matrix))
-
-
-def magnitude(images: CoilImages, maps: CoilMaps | None, how: Reconstruction) -> Image:
-    """Channel combination and magnitude.
-
-    Args:
-        images: Coil images on the reconstructed matrix.
-        maps: Sensitivities on the same matrix; needed for ``sensitivity_weighted``.
+        acquired: Acquired k-space (..., coil, slice, freq, phase) with its calibration lines and sampling.
         how: The scenario.
+        known: Sensitivities of a simulated array, where the scenario asks for them.
+        top: Largest magnitude, as scanners find it over a whole series to scale all of it alike; that of these data
+            unless given.
 
     Returns:
-        The magnitude image.
+        (..., slice, freq, phase) image on ``how.matrix``, in units of the data.
 
     Raises:
-        ValueError: Sensitivities are needed and missing.
+        ValueError: Data and scenario do not fit; the message names what.
     """
-    if how.combination == "root_sum_of_squares":
-        return root_sum_of_squares(images)
-    if maps is None:
-        raise ValueError("the combination 'sensitivity_weighted' needs sensitivities, and the scan has none")
-    return sensitivity_weighted(images, maps).abs()
+    sensitivities = Sensitivities(acquired.calibration, how.sensitivities, known)
+    kspace = unalias(acquired, how, sensitivities)
+    coils = coil_images(kspace, acquired.sampling, how, phase_reference(kspace, acquired.sampling))
+    combined = combine(coils, how, sensitivities)
+    image = correct(combined, normalization_gain(combined, how, sensitivities), how)
+    return store(image, float(image.abs().amax()) if top is None else top, how)
+
+
+def unalias(
+    acquired: Acquired, how: Reconstruction, sensitivities: Sensitivities
+) -> Complex[Tensor, "... channel slice freq phase"]:
+    """Steps 1 and 2, parallel imaging and compressed sensing: k-space without gaps inside the support.
+
+    Args:
+        acquired: What was measured. GRAPPA fits each item of a batch to its own calibration lines.
+        how: The scenario.
+        sensitivities: The examination's sensitivities.
+
+    Returns:
+        k-space on the acquired matrix; one channel where the method combines the coils.
+    """
+    kspace, sampling, method = acquired.kspace, acquired.sampling, how.unaliasing
+    if method is None or (sampling.undersampling is None and isinstance(method, Grappa)):
+        return kspace
+    support = support_mask(sampling).to(kspace.device)
+    if isinstance(method, Grappa):
+        lattice = _uniform(sampling)
+        weights = grappa_weights(acquired.calibration, lattice, method.kernel, method.regularization)
+        return grappa(kspace, sampling_mask(sampling).to(kspace.device), weights) * support
+    maps = sensitivities.maps(sampling.matrix)
+    if sampling.undersampling is None:
+        image = sensitivity_weighted(to_image(kspace), maps)
+    elif isinstance(method, Sense):
+        image = _sense(kspace, maps, sampling, method)
+    else:
+        image = _compressed_sensing(kspace, maps, sampling, method)
+    return to_kspace(image).unsqueeze(-4) * support
+
+
+def _sense(kspace: KSpace, maps: CoilMaps, sampling: Sampling, how: Sense) -> ComplexImage:
+    """The closed form where every alias lies on a pixel and nothing but the lattice was measured, else iterations."""
+    lattice = _uniform(sampling)
+    if _is_bare_lattice(lattice, sampling):
+        return sense_lattice(kspace, maps, lattice, how.regularization)
+    mask = sampling_mask(sampling).to(kspace.device)
+    return sense(kspace, maps, mask, how.regularization, how.iterations)
+
+
+def _is_bare_lattice(lattice: UniformUndersampling, sampling: Sampling) -> bool:
+    """Whether the lattice is all that was acquired, and a whole number of its cells."""
+    n_slice, _, n_phase = sampling.matrix
+    if not lattice.is_lattice or n_slice % lattice.period[0] or n_phase % lattice.period[1]:
+        return False
+    return torch.equal(plane_mask(sampling), lattice.lattice(n_slice, n_phase))
+
+
+def _compressed_sensing(kspace: KSpace, maps: CoilMaps, sampling: Sampling, how: CompressedSensing) -> ComplexImage:
+    mask = sampling_mask(sampling).to(kspace.device)
+    return compressed_sensing(kspace, maps, mask, how.prior, how.regularization, how.iterations)
+
+
+def _uniform(sampling: Sampling) -> UniformUndersampling:
+    if not isinstance(sampling.undersampling, UniformUndersampling):
+        raise ValueError(f"undersampling is {sampling.undersampling}; GRAPPA and SENSE need uniform undersampling")
+    return sampling.undersampling
+
+
+def coil_images(
+    kspace: KSpace, sampling: Sampling, how: Reconstruction, reference: PhaseReference
+) -> Complex[Tensor, "... coil s f p"]:
+    """Steps 3 to 5: partial Fourier, anti-ringing filter, zero-padding interpolation to the reconstructed matrix.
+
+    Args:
+        kspace: k-space without gaps inside the support.
+        sampling: Its sampling.
+        how: The scenario.
+        reference: Image phase that partial Fourier methods go by (:func:`phase_reference` of the measured data).
+
+    Returns:
+        Images (..., coil, slice, freq, phase) on ``how.matrix``.
+    """
+    complete = partial_fourier(kspace, sampling, how.partial_fourier, reference)
+    filtered = anti_ringing(complete, sampling, how.window, how.window_strength, how.window_shape)
+    return to_image(resize_kspace(filtered, how.matrix))
+
+
+def combine(images: CoilImages, how: Reconstruction, sensitivities: Sensitivities) -> ComplexImage:
+    """Step 6, channel combination; nothing to do where unaliasing combined the channels."""
+    if images.shape[-4] == 1:
+        return images.squeeze(-4)
+    match how.combination:
+        case "root_sum_of_squares":
+            return root_sum_of_squares(images)
+        case "phase_sum":
+            return phase_sum(images)
+        case "sensitivity_weighted":
+            return sensitivity_weighted(images, sensitivities.maps(how.matrix))
+
+
+def normalization_gain(
+    image: ComplexImage, how: Reconstruction, sensitivities: Sensitivities
+) -> Float[Tensor, "... slice freq phase"] | None:
+    """Factor of step 8, surface-coil intensity normalization; ``None`` where there is none."""
+    match how.normalization:
+        case "none":
+            return None
+        case "prescan":
+            array = sensitivities.shading(how.matrix)
+            return prescan_gain(array, torch.ones_like(array), how.normalization_strength)
+        case "image_based":
+            return image_based_gain(image.abs(), how.normalization_strength)
+
+
+def correct(image: ComplexImage, gain: Float[Tensor, "... slice freq phase"] | None, how: Reconstruction) -> Image:
+    """Steps 7 to 9: component, intensity normalization, distortion correction.
+
+    Real and imaginary part are those relative to the image's own phase at low resolution; phase is as measured.
+    """
+    signed = how.component in ("real", "imaginary")
+    shown = component(image, how.component, background_phase(image) if signed else None)
+    if gain is not None and how.component != "phase":
+        shown = shown * gain
+    return shown if how.distortion is None else correct_distortion(shown, how.distortion)
 
 
 def store(image: Image, top: float, how: Reconstruction) -> Image:
-    """Integer storage; ``top`` is the maximum that the scanner scaled to."""
-    return quantize(image, how.levels, top * how.headroom)
+    """Step 10, integer storage; ``top`` is the largest magnitude that the scanner scaled to."""
+    return quantize(image, how.levels, *stored_range(how.component, how.levels, top * how.headroom))

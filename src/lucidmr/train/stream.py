@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from lucidmr.errors import LucidError
 from lucidmr.pairs.simulate import TrainingPair, crop, simulate_pair
 from lucidmr.physics.analytic import kspace
-from lucidmr.physics.fourier import to_image
+from lucidmr.physics.fourier import IN_PLANE, to_image
 from lucidmr.physics.phantoms import random_phantom
 from lucidmr.raw.pseudo import NativeSlices, native_slices, pseudo_raw
 from lucidmr.raw.volume import read_volumes
@@ -59,7 +59,7 @@ class PairStream(Dataset[Example]):
         pair = simulate_pair(scan, self.settings.ranges, generator, self.settings.target)
         squares = torch.stack(list(self._squares(pair, generator)))
         context = torch.tensor(pair.context.vector).expand(len(squares), -1)
-        return squares[:, :1], squares[:, 1:], context
+        return squares[:, 0], squares[:, 1], context
 
     def _source(self, generator: Generator) -> tuple[NativeSlices, int]:
         if not self.sources or float(torch.rand(1, generator=generator)) < self.settings.synthetic_share:
@@ -75,13 +75,13 @@ class PairStream(Dataset[Example]):
         jitter = torch.randn(2, generator=generator)
         spread = float((high - low).clamp_min(1e-6) * torch.exp(0.25 * jitter[0]))
         offset = float(low + 0.03 * spread * jitter[1])
-        tissue = (pair.target > low + 0.15 * (high - low)).nonzero()
+        tissue = (pair.target[0] > low + 0.15 * (high - low)).nonzero()
         for _ in range(self.settings.crops_per_slice):
             pixel = tissue[int(torch.randint(len(tissue), (1,), generator=generator))] if len(tissue) else (0, 0)
             shift = torch.rand(2, generator=generator).tolist()
             origin = [
                 max(0, min(pixels - size, round(float(at) * pixels / stored - size * (0.2 + 0.6 * u))))
-                for at, pixels, stored, u in zip(pixel, pair.grid, pair.input.shape, shift, strict=True)
+                for at, pixels, stored, u in zip(pixel, pair.grid, pair.input.shape[1:], shift, strict=True)
             ]
             yield _padded(crop(pair, size, (origin[0], origin[1]), offset, spread), size)
 
@@ -91,7 +91,7 @@ def _synthetic(generator: Generator) -> NativeSlices:
     u = torch.rand(2, generator=generator)
     side = 2 * int(64 + 96 * u[0])
     sampled = kspace(random_phantom(generator, 20 + int(100 * u[1])), side, side)
-    return NativeSlices(to_image(sampled).abs()[None], 0.0, 1.0, "synthetic")
+    return NativeSlices(to_image(sampled, IN_PLANE).abs()[None], 0.0, 1.0, "synthetic")
 
 
 def _padded(square: Tensor, size: int) -> Tensor:

@@ -1,0 +1,155 @@
+"""How much of the noise in raw k-space reaches the input and the target of a pair, and how much they share.
+
+Closed forms where the chain is shift-invariant (windows, zero-filling), pseudo-replicas around the signal for the rest
+(Robson et al., MRM 60 (2008) 895).
+"""
+
+from dataclasses import dataclass
+from math import prod, sqrt
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor
+
+from lucidmr.degrade.apply import acquire
+from lucidmr.degrade.draw import Degradation
+from lucidmr.pairs.noise_reduction import noise_reduction_factor
+from lucidmr.physics.fourier import resize_kspace
+from lucidmr.physics.noise import complex_noise
+from lucidmr.physics.sampling import Sampling, plane_mask, support, support_mask
+from lucidmr.reconstruct.chain import coil_images, combine, correct, unalias
+from lucidmr.reconstruct.filter import anti_ringing
+from lucidmr.reconstruct.partial_fourier import phase_reference
+from lucidmr.reconstruct.sensitivities import Sensitivities
+from lucidmr.reconstruct.settings import Reconstruction
+from lucidmr.shapes import Image, KSpace
+
+_FOREGROUND = 0.2
+"""Share of the image's 99th percentile above which a pixel counts as tissue."""
+_NEIGHBOURHOOD = 5
+"""Side in pixels of the box over which squares of one replica are averaged; geometry factors are smoother."""
+
+
+@dataclass(frozen=True)
+class NoiseResponse:
+    """Second moments of image noise for white k-space noise of variance 1 per raw sample.
+
+    Attributes:
+        variance: Of the input's noise.
+        covariance: Of the input's and the target's noise.
+    """
+
+    variance: float
+    covariance: float
+
+    @property
+    def overlap(self) -> float:
+        """Regression slope of the target's noise on the input's: one over the factor of a pair without added noise."""
+        return 1.0 / noise_reduction_factor(self.variance, self.covariance)
+
+
+def has_closed_form(degradation: Degradation, how: Reconstruction) -> bool:
+    """Whether :func:`ideal_response` is exact: nothing but windows and zero-filling happens to k-space."""
+    return all(
+        sampling.undersampling is None and not how.partial_fourier.completions(sampling)
+        for sampling in (degradation.input, degradation.target)
+    )
+
+
+def ideal_response(matrix: tuple[int, int, int], degradation: Degradation, how: Reconstruction) -> NoiseResponse:
+    """The response by windows, extents and acceleration alone, for a geometry factor of 1.
+
+    With weights W on raw k-space: Var = R sum(W_y^2) / N, Cov = sum(W_y W_t) / N; R is the net acceleration of the
+    input over that of the target (Gauss-Markov: the covariance with a better estimate is that estimate's variance).
+
+    Args:
+        matrix: (slice, freq, phase) samples of the raw scan.
+        degradation: The samplings.
+        how: The scenario.
+
+    Returns:
+        The response.
+    """
+    given, wanted = (_weights(sampling, matrix, how) for sampling in (degradation.input, degradation.target))
+    accelerations = [net_acceleration(sampling) for sampling in (degradation.input, degradation.target)]
+    return NoiseResponse(
+        accelerations[0] * float(given.square().mean()), min(accelerations) * float((given * wanted).mean())
+    )
+
+
+def net_acceleration(sampling: Sampling) -> float:
+    """Samples of the support over samples acquired, calibration lines included."""
+    return float(support(sampling).sum()) / float(plane_mask(sampling).sum())
+
+
+def _weights(sampling: Sampling, matrix: tuple[int, int, int], how: Reconstruction) -> Float[Tensor, "s f p"]:
+    """What windows and zero-filling do to every sample of the raw matrix."""
+    ones = support_mask(sampling).to(torch.complex64)[None]
+    filtered = anti_ringing(ones, sampling, how.window, how.window_strength, how.window_shape)
+    return resize_kspace(filtered, matrix)[0].real * sqrt(prod(sampling.matrix) / prod(matrix))
+
+
+def noise_response(
+    raw: KSpace, noise_sd: float, degradation: Degradation, how: Reconstruction, sensitivities: Sensitivities
+) -> NoiseResponse:
+    """The response by two pseudo-replicas: their difference is noise alone, whatever the chain does to the signal.
+
+    Each goes through the whole chain, GRAPPA's weights and the phase of partial Fourier included: noise reaches the
+    image through those, too. Two are enough: squares are averaged over a neighbourhood, and the factor's median is
+    taken over the foreground.
+
+    Args:
+        raw: (coil, slice, freq, phase) raw k-space.
+        noise_sd: Standard deviation of all noise in the input: compressed sensing is not linear, its response depends
+            on it.
+        degradation: The samplings.
+        how: The scenario.
+        sensitivities: The examination's sensitivities.
+
+    Returns:
+        The response.
+    """
+    generator = torch.Generator(raw.device).manual_seed(degradation.noise_seed + 1)
+    replicas = raw + complex_noise((2, *raw.shape), noise_sd, generator)
+    given, wanted = (
+        correct(combine(coils_of(replicas, sampling, how, sensitivities), how, sensitivities), None, how)
+        for sampling in (degradation.input, degradation.target)
+    )
+    noise, other = ((images[1] - images[0]) / (sqrt(2.0) * noise_sd) for images in (given, wanted))
+    mean = given.mean(0).abs()
+    tissue = mean > _FOREGROUND * _percentile(mean, 0.99)
+    variance, covariance = _smooth(noise * noise)[tissue], _smooth(noise * other)[tissue]
+    middle = float(variance.median())
+    factor = float((variance / covariance.clamp_min(1e-6 * middle)).median())
+    return NoiseResponse(middle, middle / factor)
+
+
+def coils_of(
+    raw: KSpace, sampling: Sampling, how: Reconstruction, sensitivities: Sensitivities
+) -> Complex[Tensor, "replica channel s f p"]:
+    """Acquire and reconstruct up to the coil images of the reconstructed matrix.
+
+    Args:
+        raw: (replica, coil, slice, freq, phase) raw k-space.
+        sampling: What is acquired.
+        how: The scenario.
+        sensitivities: The examination's sensitivities.
+
+    Returns:
+        (replica, coil, slice, freq, phase) images.
+    """
+    kspace = unalias(acquire(raw, sampling), how, sensitivities)
+    return coil_images(kspace, sampling, how, phase_reference(kspace, sampling))
+
+
+def _smooth(image: Image) -> Image:
+    """Mean over a neighbourhood, in plane and, in 3D, along slice."""
+    sides = [min(_NEIGHBOURHOOD, n - 1 + n % 2) for n in image.shape]
+    return torch.nn.functional.avg_pool3d(
+        image[None, None], sides, stride=1, padding=[side // 2 for side in sides], count_include_pad=False
+    )[0, 0]
+
+
+def _percentile(image: Image, share: float) -> float:
+    values = image.flatten()
+    return float(values.kthvalue(max(1, round(share * len(values)))).values)

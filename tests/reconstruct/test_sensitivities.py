@@ -1,0 +1,52 @@
+"""Sensitivities on any matrix: estimated or known."""
+
+import pytest
+import torch
+
+from lucidmr.physics.coils import loop_array_maps
+from lucidmr.physics.fourier import to_kspace
+from lucidmr.reconstruct.sensitivities import Sensitivities, resize_maps
+from properties import random_complex, seeded
+
+MATRIX = (1, 48, 40)
+
+
+def test_resizing_keeps_smooth_maps() -> None:
+    maps = loop_array_maps(4, MATRIX, seeded(1))
+    finer = resize_maps(maps, (1, 96, 80))
+    torch.testing.assert_close(finer[..., ::2, ::2], maps)  # pixel n // 2 stays in place
+    torch.testing.assert_close(resize_maps(finer, MATRIX), maps)
+
+
+@pytest.mark.parametrize("matrix", [(3, 7, 5), (4, 9, 11), (1, 2, 1)])
+def test_a_linear_ramp_stays_one(matrix: tuple[int, int, int]) -> None:
+    def ramp(n: int) -> torch.Tensor:
+        return (torch.arange(n) - n // 2) / n
+
+    axis = ramp(16).to(torch.complex64).expand(2, 4, 12, 16)
+    found = resize_maps(axis, (matrix[0], matrix[1], 8))
+    torch.testing.assert_close(found[0, 0, 0], ramp(8).to(torch.complex64))
+    assert found.shape == (2, matrix[0], matrix[1], 8)
+
+
+def test_known_maps_are_normalised_and_their_shading_kept_apart() -> None:
+    maps = loop_array_maps(4, MATRIX, seeded(1), shaded=True)
+    sensitivities = Sensitivities(random_complex(4, 1, 48, 20), "known", maps)
+    found = sensitivities.maps(MATRIX)
+    torch.testing.assert_close(found.abs().square().sum(0), torch.ones(MATRIX))
+    torch.testing.assert_close(found * sensitivities.shading(MATRIX), maps)
+
+
+def test_each_matrix_is_computed_once() -> None:
+    maps = loop_array_maps(4, MATRIX, seeded(1))
+    found = Sensitivities(to_kspace(maps)[..., 10:30], "walsh")
+    assert found.maps(MATRIX) is found.maps(MATRIX)
+    assert found.maps((1, 24, 20)).shape == (4, 1, 24, 20)
+
+
+def test_missing_sensitivities_are_named() -> None:
+    sensitivities = Sensitivities(random_complex(4, 1, 48, 20), "known")
+    with pytest.raises(ValueError, match="sensitivities 'known' needs known sensitivities, and the scan has none"):
+        sensitivities.maps(MATRIX)
+    with pytest.raises(ValueError, match="prescan normalization needs known sensitivities, and the scan has none"):
+        sensitivities.shading(MATRIX)
