@@ -21,6 +21,8 @@ Memory = TypeVar("Memory")
 Proximal = Callable[[Tensor, Memory], tuple[Tensor, Memory]]
 """(z, memory) -> (prox_g(z), memory for the next call); what it remembers is its own affair."""
 Differences = Complex[Tensor, "axis ... slice freq phase"]
+Split = tuple[Differences, Differences]
+"""Sparse gradient and Bregman variable."""
 SMALLEST_EDGE: Final = 0.01
 """Splitting threshold of total variation, share of the image's maximum: sets the speed of convergence alone."""
 
@@ -64,9 +66,9 @@ def total_variation(image: ComplexImage) -> Float[Tensor, "..."]:
 def total_variation_denoised(
     image: ComplexImage,
     weight: float | Float[Tensor, "..."],
-    split: tuple[Differences, Differences] | None = None,
+    split: Split | None = None,
     iterations: int = 3,
-) -> tuple[ComplexImage, tuple[Differences, Differences]]:
+) -> tuple[ComplexImage, Split]:
     """The proximal map of ``weight`` times the total variation, approximately.
 
     Split Bregman method (Goldstein and Osher, SIAM J. Imaging Sci. 2 (2009) 323). Few iterations do where the split of
@@ -75,7 +77,7 @@ def total_variation_denoised(
     Args:
         image: (..., slice, freq, phase).
         weight: At least 0, of the image's units; it broadcasts against the image.
-        split: First guess of the sparse gradient and of the Bregman variable, along each axis longer than 1.
+        split: First guess of the sparse gradient and the Bregman variable, along each axis longer than 1.
         iterations: At least 1.
 
     Returns:

@@ -67,8 +67,9 @@ def wavelet_shrinkage(
 ) -> ComplexImage:
     """Denoise an image by soft-thresholding its wavelet coefficients.
 
-    This is the proximal map of ``threshold`` times the sum of their moduli. The wavelet grid may be shifted: over many
-    shifts its blocks average out (cycle spinning: Coifman and Donoho, Wavelets and Statistics, 1995, 125).
+    This is the proximal map of ``threshold`` times the sum of their moduli where nothing is padded. The wavelet grid
+    may be shifted: over many shifts its blocks average out (cycle spinning: Coifman and Donoho, Wavelets and
+    Statistics, 1995, 125).
 
     Args:
         image: (..., slice, freq, phase).
@@ -174,7 +175,7 @@ def _weighted_sums(weights: Tensor, terms: list[Tensor]) -> tuple[Tensor, ...]:
 @cache
 def _filters(device: torch.device) -> Tensor:
     """The low-pass and the high-pass filter, which is the low-pass mirrored with alternating signs: (2, taps)."""
-    low = torch.tensor(daubechies(VANISHING_MOMENTS), device=device)
-    high = low.flip(0)
-    high[1::2] *= -1
-    return torch.stack([low, high])
+    low = daubechies(VANISHING_MOMENTS)
+    high = [tap * (-1) ** index for index, tap in enumerate(reversed(low))]
+    with torch.inference_mode(mode=False):  # a later call may need gradients
+        return torch.tensor([low, high], device=device)

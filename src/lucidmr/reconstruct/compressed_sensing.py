@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from functools import reduce
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import torch
 from torch import Generator, Tensor
 from torch.fft import fftn, ifftn, ifftshift
 
 from lucidmr.physics.fourier import ENCODED, FREQ, PHASE, SLICE, to_image
-from lucidmr.physics.solvers import proximal_gradient, total_variation_denoised
+from lucidmr.physics.solvers import Split, proximal_gradient, total_variation_denoised
 from lucidmr.physics.wavelets import wavelet_levels, wavelet_shrinkage
 from lucidmr.shapes import CoilMaps, ComplexImage, KSpace, Mask
 
@@ -62,7 +62,7 @@ def compressed_sensing(
     def shrunk(image: Tensor, shifts: list[Shift]) -> tuple[Tensor, list[Shift]]:
         return wavelet_shrinkage(image, weight, shifts[0]), shifts[1:]
 
-    def flattened(image: Tensor, split: Any) -> tuple[Tensor, Any]:
+    def flattened(image: Tensor, split: Split | None) -> tuple[Tensor, Split | None]:
         return total_variation_denoised(image, weight, split)
 
     match prior:
