@@ -6,9 +6,10 @@ A FILE holds fully sampled Cartesian data: .cfl, .npy or .mat (of which VARIABLE
 stored: c(oil), f(req), p(hase), s(lices, each for itself, the middle one is taken), and a dot for an axis of length 1;
 capital F and P mean that the direction is stored as an image. BART's own order of a 2D scan is fp.c.
 
-Each chain is compared with the same scan fully sampled and reconstructed without unaliasing, completion, filters or
-corrections: NRMSE and signal (slope of the regression on it) over the whole image, and the shift between the two in
-pixels. Sheets show images and five times their differences.
+Each chain is compared with the same scan fully sampled, without completion, filters or corrections, combined as root
+sum of squares, or with the chain's own sensitivities where unaliasing or component need them: NRMSE and signal (slope
+of the regression on it) over the whole image, and the shift between the two along freq and phase in pixels. Sheets show
+images and five times their differences.
 """
 
 import argparse
@@ -24,13 +25,14 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from lucidmr.degrade.apply import acquire
-from lucidmr.physics.fourier import FREQ, PHASE, to_image, to_kspace
+from lucidmr.physics.fourier import IN_PLANE, central_band, to_image, to_kspace
 from lucidmr.physics.gradients import WHOLE_BODY
-from lucidmr.physics.sampling import AxisSampling, Sampling, calibration_region
-from lucidmr.physics.sensitivities import low_resolution
+from lucidmr.physics.sampling import AxisSampling, Sampling
+from lucidmr.physics.sensitivities import walsh
 from lucidmr.physics.undersampling import RandomUndersampling, UniformUndersampling, elliptical_radius
 from lucidmr.reconstruct.chain import reconstruct
 from lucidmr.reconstruct.distortion import DistortionCorrection
+from lucidmr.reconstruct.normalize import image_based_gain
 from lucidmr.reconstruct.partial_fourier import PartialFourierMethods
 from lucidmr.reconstruct.settings import CompressedSensing, Grappa, Reconstruction, Sense
 
@@ -251,30 +253,31 @@ def mixtures(matrix: tuple[int, int, int], plain: Reconstruction) -> Chains:
 
 
 def compared(kspace: Tensor, sampling: Sampling, how: Reconstruction) -> tuple[Tensor, Tensor]:
-    """The image of a chain and the plain one of all samples, (freq, phase) each.
-
-    The profile of the array is not known of a measured scan: coil images of hardly any resolution stand in for it.
-    """
+    """The image of a chain and the plain one of all samples, (freq, phase) each."""
     everything = sampled(tuple(kspace.shape[1:]))
-    middle = calibration_region(replace(everything, undersampling=UniformUndersampling(1.0, calibration=(1, 8))))
-    profile = low_resolution(kspace[..., middle[0], :, middle[2]], tuple(kspace.shape[1:]))
-    combination = "sensitivity_weighted" if how.combines_early else how.combination
+    weighted = how.combines_early or how.component != "magnitude"
+    combination = "sensitivity_weighted" if weighted else "root_sum_of_squares"
     plain = Reconstruction(
         how.matrix, None, how.sensitivities, combination=combination, component=how.component, levels=65535
     )
     found, truth = (
-        reconstruct(acquire(kspace, *which), scenario, profile)[0]
-        for which, scenario in (((sampling,), how), ((everything,), plain))
+        reconstruct(acquire(kspace, what), scenario, array_profile(kspace))[0]
+        for what, scenario in ((sampling, how), (everything, plain))
     )
     return found, truth
 
 
+def array_profile(kspace: Tensor) -> Tensor:
+    """The array's sensitivities with a shading that is not known of a measured scan: as the image itself suggests."""
+    coils = to_image(kspace)
+    return walsh(coils) / image_based_gain(coils.norm(dim=0), 1.0)
+
+
 def shift(found: Tensor, truth: Tensor) -> list[float]:
     """Pixels along freq and phase by which one image lies off the other, from the phase of their low frequencies."""
-    n, m = truth.shape[0] // 8, truth.shape[1] // 8
-    cross = to_kspace(found.to(torch.complex64), (FREQ, PHASE)) * to_kspace(truth.to(torch.complex64), (-2, -1)).conj()
-    low = cross[cross.shape[0] // 2 - n : cross.shape[0] // 2 + n, cross.shape[1] // 2 - m : cross.shape[1] // 2 + m]
-    turns = ((low[1:] * low[:-1].conj()).sum(), (low[:, 1:] * low[:, :-1].conj()).sum())
+    cross = to_kspace(found.to(torch.complex64), IN_PLANE) * to_kspace(truth.to(torch.complex64), IN_PLANE).conj()
+    low = cross[*(slice(*central_band(n, n // 8)) for n in truth.shape)].sgn()
+    turns = (low[1:] * low[:-1].conj()).sum(), (low[:, 1:] * low[:, :-1].conj()).sum()
     return [-float(turn.angle()) / (2 * pi) * size for turn, size in zip(turns, truth.shape, strict=True)]
 
 

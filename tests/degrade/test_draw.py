@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lucidmr.degrade.draw import Degradation, draw_degradation
 from lucidmr.degrade.settings import DegradationRanges
-from lucidmr.physics.sampling import Sampling, calibration_region, plane_mask, support
+from lucidmr.physics.sampling import AxisSampling, Sampling, calibration_region, plane_mask, sampling_mask, support
 from lucidmr.physics.undersampling import RandomUndersampling, UniformUndersampling
 from properties import seeded
 
@@ -36,7 +36,8 @@ def draw(
     n_coils: int = 16,
     least_noise: float = 0.0,
 ) -> Degradation:
-    return draw_degradation(ranges, matrix, n_coils, least_noise, seeded(seed))
+    measured = Sampling(AxisSampling(matrix[1]), AxisSampling(matrix[2]), AxisSampling(matrix[0]))
+    return draw_degradation(ranges, measured, n_coils, least_noise, seeded(seed))
 
 
 def samplings(drawn: Degradation) -> tuple[Sampling, Sampling]:
@@ -111,11 +112,13 @@ def test_few_partitions_are_not_accelerated() -> None:
         assert not isinstance(pattern, UniformUndersampling) or pattern.slice == 1.0
 
 
-@pytest.mark.parametrize(("n_coils", "most"), [(1, 1.0), (2, 1.0), (4, 3.0), (8, 6.0)])
+@pytest.mark.parametrize(("n_coils", "most"), [(1, 1.0), (2, 1.0), (4, 2.0), (8, 5.0), (16, 12.0)])
 def test_coils_limit_the_acceleration(n_coils: int, most: float) -> None:
     found = [draw(seed, ACCELERATED, VOLUME, n_coils).input.undersampling for seed in range(200)]
     uniform = [pattern.factor for pattern in found if isinstance(pattern, UniformUndersampling)]
     assert max(uniform, default=1.0) == most
+    along_one = [max(pattern.phase, pattern.slice) for pattern in found if isinstance(pattern, UniformUndersampling)]
+    assert max(along_one, default=1.0) <= max(2.0, 0.32 * n_coils)
     random = [pattern.factor for pattern in found if isinstance(pattern, RandomUndersampling)]
     assert max(random) <= 3.0 if n_coils == 1 else max(random) > 3.0
 
@@ -191,3 +194,25 @@ def test_nothing_is_degraded_where_nothing_is_asked(matrix: tuple[int, int, int]
     assert bool(plane_mask(drawn.input).all())
     assert not drawn.input.is_partial
     assert drawn.noise_reduction == 1.0
+
+
+MEASURED = [
+    Sampling(AxisSampling(160, 0.8, early=False), AxisSampling(144, 0.625)),
+    Sampling(AxisSampling(128), AxisSampling(144, 0.75, early=False), AxisSampling(48, 0.875), corner_cut=1.0),
+    Sampling(AxisSampling(160), AxisSampling(144), undersampling=UniformUndersampling(2.0, calibration=(1, 24))),
+    Sampling(AxisSampling(160), AxisSampling(144, 0.75), undersampling=UniformUndersampling(3.0, calibration=(1, 20))),
+]
+
+
+@pytest.mark.parametrize("measured", MEASURED)
+@pytest.mark.parametrize("ranges", [RANGES, ALWAYS])
+def test_what_was_not_measured_is_not_drawn(measured: Sampling, ranges: DegradationRanges) -> None:
+    """Every sample of input and target was acquired by the raw scan."""
+    raw = sampling_mask(measured)
+    for seed in range(40):
+        drawn = draw_degradation(ranges, measured, 16, 0.0, seeded(seed))
+        for sampling in samplings(drawn):
+            start = [n // 2 - width // 2 for n, width in zip(measured.matrix, sampling.matrix, strict=True)]
+            block = tuple(slice(a, a + width) for a, width in zip(start, sampling.matrix, strict=True))
+            assert not (sampling_mask(sampling) & ~raw[block]).any()
+            assert raw[block][calibration_region(sampling)].all()

@@ -7,7 +7,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lucidmr.physics.fourier import FREQ, IN_PLANE, PHASE, SLICE, central_band, resize_kspace, to_image, to_kspace
+from lucidmr.physics.fourier import (
+    FREQ,
+    IN_PLANE,
+    PHASE,
+    SLICE,
+    central_band,
+    centring,
+    resize_kspace,
+    to_image,
+    to_kspace,
+)
 from properties import assert_adjoint, assert_linear, assert_unitary, noise_sd, random_complex
 
 SIZES = [(1, 16, 16), (1, 15, 16), (4, 16, 13), (5, 7, 9)]
@@ -17,6 +27,19 @@ SIZES = [(1, 16, 16), (1, 15, 16), (4, 16, 13), (5, 7, 9)]
 def test_transforms_are_unitary_inverses(size: tuple[int, int, int]) -> None:
     assert_unitary(to_kspace, to_image, 2, *size)
     assert_unitary(to_image, to_kspace, 2, *size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("axes", [(SLICE, FREQ, PHASE), IN_PLANE, (FREQ,)])
+def test_the_centring_factor_does_what_shifts_do(size: tuple[int, int, int], axes: tuple[int, ...]) -> None:
+    samples = random_complex(2, *size)
+    shifted = torch.fft.fftshift(torch.fft.ifftn(torch.fft.ifftshift(samples, axes), dim=axes, norm="ortho"), axes)
+    torch.testing.assert_close(to_image(samples, axes), shifted, atol=1e-5, rtol=1e-5)
+    factor = centring(samples, axes)
+    torch.testing.assert_close(
+        factor * torch.fft.ifftn(factor * samples, dim=axes, norm="ortho"), to_image(samples, axes)
+    )
+    torch.testing.assert_close(factor.abs(), torch.ones_like(factor.real))
 
 
 @pytest.mark.parametrize("size", SIZES)

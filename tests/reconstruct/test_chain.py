@@ -13,8 +13,8 @@ from lucidmr.physics.coils import loop_array_maps, smooth_phase
 from lucidmr.physics.fourier import IN_PLANE, to_image, to_kspace
 from lucidmr.physics.sampling import AxisSampling, Sampling
 from lucidmr.physics.undersampling import RandomUndersampling, UniformUndersampling
-from lucidmr.reconstruct.chain import coil_images, reconstruct, store, unalias
-from lucidmr.reconstruct.partial_fourier import PartialFourierMethods, phase_reference
+from lucidmr.reconstruct.chain import coil_images, filtered, reconstruct, store, unalias
+from lucidmr.reconstruct.partial_fourier import PartialFourierMethods
 from lucidmr.reconstruct.sensitivities import Sensitivities
 from lucidmr.reconstruct.settings import CompressedSensing, Grappa, Reconstruction, Sense
 from properties import assert_linear, noise_sd, random_complex, seeded
@@ -135,8 +135,8 @@ def test_the_linear_part_is_linear() -> None:
     sensitivities = Sensitivities(lines, "known", maps)
 
     def chain(raw: Tensor) -> Tensor:
-        filled = unalias(replace(acquire(raw, sampling), calibration=lines), how, sensitivities)
-        return coil_images(filled, sampling, how, phase_reference(filled, sampling))
+        filled = filtered(replace(acquire(raw, sampling), calibration=lines), how, sensitivities)
+        return torch.stack(list(coil_images(filled, how.matrix)))
 
     assert_linear(chain, 4, 1, N, N)
 
@@ -158,15 +158,13 @@ def test_noise_after_windows_and_zero_filling_is_as_predicted(
     """The root mean square of mask times window over the scan's matrix; zero-filling leaves it."""
     how = replace(PLAIN, window=name, window_strength=0.6, matrix=matrix)
     sampling = Sampling(AxisSampling(44), AxisSampling(40, fraction))
-    weights = coil_images(
-        acquire(torch.ones(1, 1, 48, 48, dtype=torch.complex64), sampling).kspace,
-        sampling,
-        replace(how, matrix=(1, 44, 40)),
-        phase_reference(torch.ones(1, 1, 44, 40, dtype=torch.complex64), sampling),
-    )
-    predicted = noise_sd(weights) * 2**0.5
-    acquired = acquire(random_complex(40, 1, 48, 48), sampling).kspace
-    noise = coil_images(acquired, sampling, how, phase_reference(acquired, sampling))
+    sensitivities = Sensitivities(torch.ones(1, 1, 8, 8, dtype=torch.complex64), "walsh")
+
+    def single_coil(raw: Tensor, matrix: tuple[int, int, int]) -> Tensor:
+        return next(coil_images(filtered(acquire(raw, sampling), how, sensitivities), matrix))
+
+    predicted = noise_sd(single_coil(torch.ones(1, 1, 48, 48, dtype=torch.complex64), (1, 44, 40))) * 2**0.5
+    noise = single_coil(random_complex(40, 1, 1, 48, 48), matrix)
     assert noise_sd(noise) == pytest.approx(predicted, rel=0.02)
 
 

@@ -5,10 +5,15 @@ import torch
 from torch import Tensor
 
 from lucidmr.physics.coils import loop_array_maps, smooth_phase
-from lucidmr.reconstruct.combine import phase_sum, root_sum_of_squares, sensitivity_weighted
+from lucidmr.reconstruct.combine import COIL, root_sum_of_squares, sensitivity_weighted, virtual_coil
+from lucidmr.reconstruct.combine import phase_sum as phase_sum_of
 from properties import noise_sd, random_complex, seeded
 
 SIZE = (1, 48, 40)
+
+
+def phase_sum(coils: Tensor) -> Tensor:
+    return phase_sum_of(coils.unbind(COIL), virtual_coil(coils))
 
 
 @pytest.fixture
@@ -42,7 +47,7 @@ def test_the_root_sum_of_squares_has_no_phase(maps: Tensor, image: Tensor) -> No
 
 
 def test_white_noise_keeps_its_standard_deviation(maps: Tensor) -> None:
-    combined = sensitivity_weighted(random_complex(40, 4, *SIZE), maps)
+    combined = sensitivity_weighted(random_complex(40, 4, *SIZE).unbind(COIL), maps)
     assert noise_sd(combined) == pytest.approx(1.0, rel=0.02)
 
 
@@ -52,7 +57,7 @@ def test_no_other_unbiased_combination_has_less_noise(maps: Tensor, image: Tenso
     phases = maps.conj() / maps.abs()
     plain = (phases * noise).sum(-4) / maps.abs().sum(0)
     torch.testing.assert_close((phases * maps * image).sum(-4) / maps.abs().sum(0), image)
-    assert noise_sd(plain) > 1.02 * noise_sd(sensitivity_weighted(noise, maps))
+    assert noise_sd(plain) > 1.02 * noise_sd(sensitivity_weighted(noise.unbind(COIL), maps))
 
 
 def test_noise_alone_is_raised_by_the_root_sum_of_squares() -> None:
@@ -95,12 +100,12 @@ def test_the_order_of_the_coils_does_not_matter(maps: Tensor, image: Tensor) -> 
 
 def test_leading_axes_are_batches(maps: Tensor) -> None:
     coils = random_complex(2, 4, *SIZE)
-    torch.testing.assert_close(sensitivity_weighted(coils, maps)[1], sensitivity_weighted(coils[1], maps))
-    torch.testing.assert_close(root_sum_of_squares(coils)[1], root_sum_of_squares(coils[1]))
+    torch.testing.assert_close(sensitivity_weighted(coils.unbind(COIL), maps)[1], sensitivity_weighted(coils[1], maps))
+    torch.testing.assert_close(root_sum_of_squares(coils.unbind(COIL))[1], root_sum_of_squares(coils[1]))
     torch.testing.assert_close(phase_sum(coils)[1], phase_sum(coils[1]), atol=1e-4, rtol=1e-4)
 
 
 def test_sensitivities_that_do_not_fit_are_refused(maps: Tensor) -> None:
     unchecked = getattr(sensitivity_weighted, "__wrapped__", sensitivity_weighted)  # no run-time check of types
-    with pytest.raises(ValueError, match=r"maps are 4 x 1 x 48 x 40 .*; the images are 3 x 1 x 48 x 40"):
+    with pytest.raises(ValueError, match=r"maps are 4 x 1 x 48 x 40 .*; each coil image needs one of its own matrix"):
         unchecked(random_complex(3, *SIZE), maps)

@@ -6,6 +6,7 @@ import torch
 from lucidmr.physics.coils import loop_array_maps
 from lucidmr.physics.fourier import to_kspace
 from lucidmr.reconstruct.sensitivities import Sensitivities, resize_maps
+from lucidmr.reconstruct.settings import SensitivityMethod
 from properties import random_complex, seeded
 
 MATRIX = (1, 48, 40)
@@ -42,6 +43,21 @@ def test_each_matrix_is_computed_once() -> None:
     found = Sensitivities(to_kspace(maps)[..., 10:30], "walsh")
     assert found.maps(MATRIX) is found.maps(MATRIX)
     assert found.maps((1, 24, 20)).shape == (4, 1, 24, 20)
+
+
+@pytest.mark.parametrize("method", ["espirit", "walsh", "inati"])
+def test_an_estimate_is_interpolated_to_large_matrices(method: SensitivityMethod) -> None:
+    """It serves every matrix, has a length of 1 on each, and explains the coil images as well as the true maps do."""
+    matrix = (1, 256, 240)
+    true = loop_array_maps(4, matrix, seeded(1))
+    lines = to_kspace(true)[..., 112:144, 104:136]
+    found = Sensitivities(lines, method)
+    whole, half = found.maps(matrix), found.maps((1, 128, 120))
+    inner = (slice(None), slice(None), slice(32, 224), slice(32, 208))
+    alike = (whole.conj() * true).sum(0, keepdim=True).abs() / true.abs().square().sum(0, keepdim=True).sqrt()
+    assert float(alike[inner].amin()) > 0.99
+    torch.testing.assert_close(whole.abs().square().sum(0), torch.ones(matrix))
+    torch.testing.assert_close(whole[inner][..., ::2, ::2], half[..., 16:112, 16:104], atol=0.02, rtol=0)
 
 
 def test_missing_sensitivities_are_named() -> None:

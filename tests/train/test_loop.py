@@ -73,13 +73,14 @@ def test_thirty_steps_lower_the_loss(tmp_path: Path) -> None:
     ranges = DegradationRanges(
         gain_probability=0.0,
         partial_fourier_probability=0.0,
+        acceleration_probability=0.0,
         leave_noise_probability=0.0,
         noise=(0.1, 0.1),
         noise_reduction=(4.0, 4.0),
     )
     settings = replace(
         SETTINGS,
-        epochs=(20, 10),
+        epochs=(50, 10),
         slices_per_epoch=1,
         learning_rate=1e-2,
         crops_per_slice=4,

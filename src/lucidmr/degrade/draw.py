@@ -19,7 +19,8 @@ _CALIBRATION_PER_FACTOR: Final = 4
 _LEAST_LINES: Final = (12, 24)
 """(slice, phase) lines that uniform undersampling leaves, calibration aside."""
 _COILS_USED: Final = 0.75
-"""Largest uniform factor per coil: near 1 the geometry factor leaves no image."""
+_COILS_USED_ALONG_ONE: Final = 0.32
+"""Largest uniform factor per coil, in all and along one direction: beyond, the geometry factor leaves no image."""
 _MOST_SINGLE_COIL: Final = 3.0
 """Largest random factor where no second coil helps."""
 _OUTSIDE_CALIBRATION: Final = 1.5
@@ -35,7 +36,8 @@ class Degradation:
     Attributes:
         target: Sampling of the target (common degradation).
         input: Sampling of the input (common and input-only together); never wider than the target's.
-        noise: Standard deviation of all noise in the input's image relative to the tissue signal.
+        noise: Standard deviation of all noise in the input's image relative to the tissue signal, for a geometry
+            factor of 1: parallel imaging multiplies it by its own.
         noise_reduction: Wanted noise-reduction factor.
         noise_seed: Seed of the noise realisations.
     """
@@ -69,13 +71,15 @@ def _undersampling(values: dict[str, Any]) -> _Undersampling:
 
 
 def draw_degradation(
-    ranges: DegradationRanges, matrix: tuple[int, int, int], n_coils: int, least_noise: float, generator: Generator
+    ranges: DegradationRanges, measured: Sampling, n_coils: int, least_noise: float, generator: Generator
 ) -> Degradation:
     """Draw one pair's degradation.
 
+    What the raw scan itself left out is common to input and target: it can be added to, not restored.
+
     Args:
         ranges: What to draw from.
-        matrix: Acquired (slice, freq, phase) samples of the raw scan.
+        measured: Sampling of the raw scan.
         n_coils: Receive channels of the raw scan; they limit the acceleration.
         least_noise: Relative noise that is in the raw scan already; less cannot be drawn.
         generator: Source of all randomness, on the CPU.
@@ -83,8 +87,11 @@ def draw_degradation(
     Returns:
         The degradation.
     """
-    target, degraded = _draw_samplings(ranges, matrix, generator)
-    if _happens(ranges.acceleration_probability, generator):
+    target, degraded = _draw_samplings(ranges, measured, generator)
+    if measured.undersampling is not None:
+        target = replace(target, undersampling=measured.undersampling)
+        degraded = replace(degraded, undersampling=measured.undersampling)
+    elif _happens(ranges.acceleration_probability, generator):
         pattern = _draw_undersampling(ranges, degraded, n_coils, generator)
         restored = _happens(ranges.restore_probability, generator)
         target = replace(target, undersampling=None if restored else pattern)
@@ -97,26 +104,27 @@ def draw_degradation(
 
 
 def _draw_samplings(
-    ranges: DegradationRanges, matrix: tuple[int, int, int], generator: Generator
+    ranges: DegradationRanges, measured: Sampling, generator: Generator
 ) -> tuple[Sampling, Sampling]:
     """The target's and the input's sampling, undersampling aside."""
     shares = (0.5, 0.5, 1.0)
     slice_, freq, phase = (
-        _draw_axis(ranges, samples, ranges.partial_fourier_probability * share, generator)
-        for samples, share in zip(matrix, shares, strict=True)
+        _draw_axis(ranges, axis, ranges.partial_fourier_probability * share, generator)
+        for axis, share in zip((measured.slice, measured.freq, measured.phase), shares, strict=True)
     )
-    cuts = _draw_corner_cuts(ranges, generator) if matrix[0] > 1 else (0.0, 0.0)
+    drawn = _draw_corner_cuts(ranges, generator) if measured.slice.width > 1 else (0.0, 0.0)
+    cuts = [max(measured.corner_cut, cut) for cut in drawn]
     return Sampling(freq[0], phase[0], slice_[0], cuts[0]), Sampling(freq[1], phase[1], slice_[1], cuts[1])
 
 
 def _draw_axis(
-    ranges: DegradationRanges, samples: int, partial_fourier_probability: float, generator: Generator
+    ranges: DegradationRanges, measured: AxisSampling, partial_fourier_probability: float, generator: Generator
 ) -> tuple[AxisSampling, AxisSampling]:
     """The target's and the input's sampling of one direction; a single sample is all there is of it."""
-    if samples == 1:
+    if measured.width == 1:
         return AxisSampling(1), AxisSampling(1)
-    least = min(LEAST_WIDTH, samples)
-    base = max(least, round(samples * _uniform(*ranges.base_fraction, generator)))
+    least = min(LEAST_WIDTH, measured.width)
+    base = max(least, round(measured.width * _uniform(*ranges.base_fraction, generator)))
     improve = _happens(ranges.gain_probability, generator)
     gain = _log_uniform(*ranges.gain, generator) if improve else 1.0
     fraction, restored = 1.0, False
@@ -124,8 +132,11 @@ def _draw_axis(
         fraction = _uniform(*ranges.partial_fourier, generator)
         restored = _happens(ranges.restore_probability, generator)
     early = _happens(0.5, generator)
-    target = AxisSampling(base, 1.0 if restored else fraction, early)
-    return target, AxisSampling(max(least, round(base / gain)), fraction, early)
+    wanted, given = measured.narrowed(base), measured.narrowed(max(least, round(base / gain)))
+    if measured.samples < measured.width:
+        early = measured.early
+    target = AxisSampling(wanted.width, min(wanted.fraction, 1.0 if restored else fraction), early)
+    return target, AxisSampling(given.width, min(given.fraction, fraction), early)
 
 
 def _draw_corner_cuts(ranges: DegradationRanges, generator: Generator) -> tuple[float, float]:
@@ -151,11 +162,13 @@ def _draw_undersampling(
 def _draw_uniform(
     ranges: DegradationRanges, sampling: Sampling, room: tuple[int, int], n_coils: int, generator: Generator
 ) -> UniformUndersampling | None:
+    most = max(2.0, _COILS_USED_ALONG_ONE * n_coils)
     factors = [
         (slice_, phase)
         for slice_ in ranges.uniform_slice
         for phase in ranges.uniform_phase
         if 1.0 < slice_ * phase <= _COILS_USED * n_coils
+        and max(slice_, phase) <= most
         and _fits(slice_, sampling.slice.width, _LEAST_LINES[0], room[0])
         and _fits(phase, sampling.phase.width, _LEAST_LINES[1], room[1])
     ]

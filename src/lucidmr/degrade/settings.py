@@ -47,7 +47,7 @@ class DegradationRanges:
         calibration: Calibration lines per direction.
         restore_probability: Share in which partial Fourier (of a direction), a corner cut or undersampling is
             input-only, i.e. to be filled in.
-        noise: Noise in the input relative to the tissue signal, log-uniform.
+        noise: Noise in the input's image relative to the tissue signal for a geometry factor of 1, log-uniform.
         noise_reduction: Noise-reduction factor of the pair, log-uniform.
         leave_noise_probability: Share of pairs with a noise-reduction factor of exactly 1.
     """

@@ -4,29 +4,31 @@ Closed forms where the chain is shift-invariant (windows, zero-filling), pseudo-
 (Robson et al., MRM 60 (2008) 895).
 """
 
-from dataclasses import dataclass
-from math import prod, sqrt
+from dataclasses import dataclass, replace
+from math import ceil, prod, sqrt
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from lucidmr.degrade.apply import acquire
 from lucidmr.degrade.draw import Degradation
 from lucidmr.pairs.noise_reduction import noise_reduction_factor
-from lucidmr.physics.fourier import resize_kspace
+from lucidmr.physics.fourier import FREQ, central_band, resize_kspace
 from lucidmr.physics.noise import complex_noise
 from lucidmr.physics.sampling import Sampling, plane_mask, support, support_mask
-from lucidmr.reconstruct.chain import coil_images, combine, correct, unalias
+from lucidmr.reconstruct.chain import combine, correct, filtered
 from lucidmr.reconstruct.filter import anti_ringing
-from lucidmr.reconstruct.partial_fourier import phase_reference
 from lucidmr.reconstruct.sensitivities import Sensitivities
-from lucidmr.reconstruct.settings import Reconstruction
+from lucidmr.reconstruct.settings import CompressedSensing, Reconstruction
 from lucidmr.shapes import Image, KSpace
 
 _FOREGROUND = 0.2
 """Share of the image's 99th percentile above which a pixel counts as tissue."""
-_NEIGHBOURHOOD = 5
+_ENOUGH_PIXELS = 1 << 18
+_LEAST_READOUT = 64
+"""Pixels and positions along freq that the pseudo-replicas keep, where a scan has more."""
+_NEIGHBOURHOOD = 7
 """Side in pixels of the box over which squares of one replica are averaged; geometry factors are smoother."""
 
 
@@ -94,9 +96,11 @@ def noise_response(
 ) -> NoiseResponse:
     """The response by two pseudo-replicas: their difference is noise alone, whatever the chain does to the signal.
 
-    Each goes through the whole chain, GRAPPA's weights and the phase of partial Fourier included: noise reaches the
-    image through those, too. Two are enough: squares are averaged over a neighbourhood, and the factor's median is
-    taken over the foreground.
+    Each goes through the chain, GRAPPA's weights and the phase of partial Fourier included: noise reaches the image
+    through those, too. Two are enough: squares are averaged over a neighbourhood, and the factor's median is taken over
+    the foreground. Interpolation and distortion correction are left out, as they treat both noises alike, and so is
+    resolution along freq that volumes can spare: lines along slice and phase are what unaliasing is about. Only what
+    compressed sensing does to noise depends on the detail of all directions.
 
     Args:
         raw: (coil, slice, freq, phase) raw k-space.
@@ -110,36 +114,39 @@ def noise_response(
         The response.
     """
     generator = torch.Generator(raw.device).manual_seed(degradation.noise_seed + 1)
-    replicas = raw + complex_noise((2, *raw.shape), noise_sd, generator)
-    given, wanted = (
-        correct(combine(coils_of(replicas, sampling, how, sensitivities), how, sensitivities), None, how)
-        for sampling in (degradation.input, degradation.target)
-    )
+    samplings = [degradation.input, degradation.target]
+    n_slice, n_freq, n_phase = raw.shape[-3:]
+    width = max(_LEAST_READOUT, ceil(_ENOUGH_PIXELS / (n_slice * n_phase)))
+    if width < n_freq and not isinstance(how.unaliasing, CompressedSensing):
+        raw = resize_kspace(raw, (n_slice, width, n_phase))
+        samplings = [_narrower(sampling, width / n_freq) for sampling in samplings]
+        band = central_band(sensitivities.lines.shape[FREQ], samplings[0].freq.width)
+        sensitivities = replace(sensitivities, lines=sensitivities.lines[..., slice(*band), :])
+    how = replace(how, matrix=samplings[1].matrix, distortion=None)
+    replicas = []
+    for _ in range(2):
+        replica = complex_noise(tuple(raw.shape), noise_sd, generator).add_(raw)
+        replicas.append([_image(replica, sampling, how, sensitivities) for sampling in samplings])
+    given, wanted = (torch.stack(images) for images in zip(*replicas, strict=True))
     noise, other = ((images[1] - images[0]) / (sqrt(2.0) * noise_sd) for images in (given, wanted))
     mean = given.mean(0).abs()
     tissue = mean > _FOREGROUND * _percentile(mean, 0.99)
     variance, covariance = _smooth(noise * noise)[tissue], _smooth(noise * other)[tissue]
-    middle = float(variance.median())
-    factor = float((variance / covariance.clamp_min(1e-6 * middle)).median())
+    middle, factor = float(variance.median()), float((variance / covariance).median())
     return NoiseResponse(middle, middle / factor)
 
 
-def coils_of(
+def _narrower(sampling: Sampling, share: float) -> Sampling:
+    """The same sampling of a scan with a share of the samples along freq."""
+    return replace(sampling, freq=replace(sampling.freq, width=round(share * sampling.freq.width)))
+
+
+def _image(
     raw: KSpace, sampling: Sampling, how: Reconstruction, sensitivities: Sensitivities
-) -> Complex[Tensor, "replica channel s f p"]:
-    """Acquire and reconstruct up to the coil images of the reconstructed matrix.
-
-    Args:
-        raw: (replica, coil, slice, freq, phase) raw k-space.
-        sampling: What is acquired.
-        how: The scenario.
-        sensitivities: The examination's sensitivities.
-
-    Returns:
-        (replica, coil, slice, freq, phase) images.
-    """
-    kspace = unalias(acquire(raw, sampling), how, sensitivities)
-    return coil_images(kspace, sampling, how, phase_reference(kspace, sampling))
+) -> Float[Tensor, "s f p"]:
+    """Acquire and reconstruct up to the component."""
+    combined = combine(filtered(acquire(raw, sampling), how, sensitivities), how, sensitivities)
+    return correct(combined, None, how)
 
 
 def _smooth(image: Image) -> Image:

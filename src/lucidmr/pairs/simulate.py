@@ -1,11 +1,12 @@
 """One raw scan and a seed become one training pair."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Generator, Tensor
 
 from lucidmr.context import Context
@@ -14,15 +15,16 @@ from lucidmr.degrade.draw import Degradation, draw_degradation
 from lucidmr.degrade.settings import DegradationRanges
 from lucidmr.pairs.describe import describe, draw_grid
 from lucidmr.pairs.noise_reduction import noise_reduction_factor, retained_known_noise, shared_variance
-from lucidmr.pairs.response import NoiseResponse, coils_of, has_closed_form, ideal_response, noise_response
-from lucidmr.physics.fourier import IN_PLANE
+from lucidmr.pairs.response import NoiseResponse, has_closed_form, ideal_response, noise_response
+from lucidmr.physics.fourier import IN_PLANE, resize_kspace
 from lucidmr.physics.noise import complex_noise
+from lucidmr.physics.sampling import AxisSampling, Sampling
 from lucidmr.raw.scan import RawScan
-from lucidmr.reconstruct.chain import combine, correct, normalization_gain, store
+from lucidmr.reconstruct.chain import combine, correct, filtered, normalization_gain, store
 from lucidmr.reconstruct.draw import draw_reconstruction
 from lucidmr.reconstruct.sensitivities import Sensitivities
 from lucidmr.reconstruct.settings import Reconstruction
-from lucidmr.shapes import CoilImages, Image, KSpace
+from lucidmr.shapes import Image, KSpace
 from lucidmr.standardize import lanczos_matrix
 
 TargetKind = Literal["low_variance", "noisy"]
@@ -64,7 +66,7 @@ def simulate_pair(
         The pair.
     """
     least = sqrt(2.0) * scan.noise_sd / scan.signal
-    drawn = draw_degradation(ranges, scan.matrix, scan.n_coils, least, generator)
+    drawn = draw_degradation(ranges, _measured(scan), scan.n_coils, least, generator)
     how = draw_reconstruction(drawn, scan.matrix, scan.maps is not None, generator)
     given, wanted, factor = reconstruct_pair(scan, drawn, how, target)
     described = replace(drawn, noise_reduction=factor)
@@ -77,6 +79,12 @@ def simulate_pair(
         "noise_reduction": factor,
     }
     return TrainingPair(given, wanted, grid, describe(described, (*grid, how.matrix[0]), generator), provenance)
+
+
+def _measured(scan: RawScan) -> Sampling:
+    """Every sample of the raw scan's matrix."""
+    n_slice, n_freq, n_phase = scan.matrix
+    return Sampling(AxisSampling(n_freq), AxisSampling(n_phase), AxisSampling(n_slice))
 
 
 def reconstruct_pair(
@@ -95,23 +103,26 @@ def reconstruct_pair(
         one, or what a noisy target, which keeps the noise of the raw data, can give instead.
     """
     noise = _Noise(scan, degradation, how)
-    measured = scan.kspace + noise.known
-    lines = acquire(measured, degradation.input).calibration
-    sensitivities = Sensitivities(lines, how.sensitivities, scan.maps)
+    measured = acquire(noise.known.add_(scan.kspace), degradation.input)
+    sensitivities = Sensitivities(measured.calibration, how.sensitivities, scan.maps)
     response = noise.ideal
     if noise.needs_response(target) and not has_closed_form(degradation, how):
         response = noise_response(scan.kspace, noise.total_sd, degradation, how, sensitivities)
-    given = coils_of(torch.stack([measured, scan.kspace]), degradation.input, how, sensitivities)
+    given = filtered(measured, how, sensitivities)
     if target == "low_variance":
         factor = degradation.noise_reduction
         retained = retained_known_noise(factor, noise.inherent_share, response.overlap)
-        wanted = coils_of(scan.kspace[None], degradation.target, how, sensitivities)[0] + retained * (
-            given[0] - given[1]
-        )
+        clean = wanted = filtered(acquire(scan.kspace, degradation.target), how, sensitivities)
+        if degradation.input != degradation.target:
+            clean = filtered(acquire(scan.kspace, degradation.input), how, sensitivities)
+        # Zero-filling is linear: the noise joins the target before it, on the smaller matrix.
+        wanted = wanted.add(resize_kspace(given - clean, degradation.target.matrix), alpha=retained)
     else:
         share, factor = noise.shared(degradation.noise_reduction, response)
-        wanted = coils_of((scan.kspace + noise.common(share))[None], degradation.target, how, sensitivities)[0]
-    return *_stored(given[0], wanted, how, sensitivities), factor
+        kept = acquire(noise.common(share).add_(scan.kspace), degradation.target)
+        wanted = filtered(kept, how, sensitivities)
+    images = torch.stack([combine(kspace, how, sensitivities) for kspace in (given, wanted)])
+    return *_stored(images, how, sensitivities), factor
 
 
 class _Noise:
@@ -122,13 +133,18 @@ class _Noise:
         self.inherent_variance = scan.noise_sd**2
         self.total_sd = max(degradation.noise * scan.signal / sqrt(self.ideal.variance), scan.noise_sd)
         self._known_sd = sqrt(self.total_sd**2 - self.inherent_variance)
-        generator = torch.Generator(scan.kspace.device).manual_seed(degradation.noise_seed)
-        self._unit = complex_noise((2, *scan.kspace.shape), 1.0, generator)
+        self._scan, self._seed = scan, degradation.noise_seed
 
     @property
     def known(self) -> KSpace:
         """Noise added to the input."""
-        return self._known_sd * self._unit[0]
+        return next(self._fields())
+
+    def _fields(self) -> Iterator[KSpace]:
+        """Independent fields of the known noise; drawn anew by every call, so that none is kept."""
+        generator = torch.Generator(self._scan.kspace.device).manual_seed(self._seed)
+        while True:
+            yield complex_noise(tuple(self._scan.kspace.shape), self._known_sd, generator)
 
     @property
     def inherent_share(self) -> float:
@@ -149,18 +165,17 @@ class _Noise:
 
     def common(self, share: float) -> KSpace:
         """Noise of ``share`` of the known variance such that the known noise is this plus independent noise."""
-        return self._known_sd * (share * self._unit[0] + sqrt(share * (1.0 - share)) * self._unit[1])
+        fields = self._fields()
+        return next(fields).mul_(share).add_(next(fields), alpha=sqrt(share * (1.0 - share)))
 
 
 def _stored(
-    given: CoilImages, wanted: CoilImages, how: Reconstruction, sensitivities: Sensitivities
+    images: Complex[Tensor, "2 slice freq phase"], how: Reconstruction, sensitivities: Sensitivities
 ) -> tuple[Image, Image]:
-    """Steps 6 to 10 for both, with the gain and the scale that the scanner found for the input."""
-    images = [combine(coils, how, sensitivities) for coils in (given, wanted)]
-    gain = normalization_gain(images[0], how, sensitivities)
-    shown = [correct(image, gain, how) for image in images]
-    top = float(shown[0].abs().amax())
-    return store(shown[0], top, how), store(shown[1], top, how)
+    """Steps 7 to 10 for both, with the gain and the scale that the scanner found for the input."""
+    shown = correct(images, normalization_gain(images[0], how, sensitivities), how)
+    stored = store(shown, float(shown[0].abs().amax()), how)
+    return stored[0], stored[1]
 
 
 def crop(

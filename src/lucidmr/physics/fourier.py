@@ -4,12 +4,13 @@ Orthonormal means that white noise of standard deviation sigma per k-space sampl
 sigma per pixel. DC lies at index n // 2 of every axis.
 """
 
-from math import prod, sqrt
+from math import pi, prod, sqrt
 from typing import Final
 
+import torch
 from jaxtyping import Complex
 from torch import Tensor
-from torch.fft import fftn, fftshift, ifftn, ifftshift
+from torch.fft import fftn, ifftn
 
 SLICE: Final = -3
 FREQ: Final = -2
@@ -29,14 +30,39 @@ def to_kspace(image: Complex[Tensor, "..."], axes: tuple[int, ...] = ENCODED) ->
     Returns:
         Centred k-space of the same shape.
     """
-    kspace: Tensor = fftshift(fftn(ifftshift(image, dim=axes), dim=axes, norm="ortho"), dim=axes)
+    factor = centring(image, axes).conj_physical()
+    kspace: Tensor = fftn(image * factor, dim=axes, norm="ortho").mul_(factor)
     return kspace
 
 
 def to_image(kspace: Complex[Tensor, "..."], axes: tuple[int, ...] = ENCODED) -> Complex[Tensor, "..."]:
     """Centred orthonormal inverse Fourier transform; the inverse of :func:`to_kspace`."""
-    image: Tensor = fftshift(ifftn(ifftshift(kspace, dim=axes), dim=axes, norm="ortho"), dim=axes)
+    factor = centring(kspace, axes)
+    image: Tensor = ifftn(kspace * factor, dim=axes, norm="ortho").mul_(factor)
     return image
+
+
+def centring(array: Complex[Tensor, "..."], axes: tuple[int, ...] = ENCODED) -> Complex[Tensor, "..."]:
+    """The factor c with which c ifft(c y) is the centred inverse transform of y and c* fft(c* x) that of x.
+
+    With h = n // 2 of an axis, (k - h)(r - h) = k r - h (k - h / 2) - h (r - h / 2): a product with c does what would
+    otherwise take a copy of the array, shifted along each axis, before and after the transform.
+
+    Args:
+        array: What is to be transformed.
+        axes: Along which axes, counted from the end.
+
+    Returns:
+        The factor, of length 1 along all other axes.
+    """
+    factor = array.new_ones(1)
+    for axis in axes:
+        n = array.shape[axis]
+        half = n // 2
+        turns = half * (torch.arange(n, dtype=torch.float64, device=array.device) - half / 2) / n % 1.0
+        wave = torch.polar(torch.ones_like(turns), -2 * pi * turns).to(array.dtype)
+        factor = factor * wave.reshape(-1, *[1] * (-axis - 1))
+    return factor
 
 
 def resize_kspace(kspace: Complex[Tensor, "..."], matrix: tuple[int, ...]) -> Complex[Tensor, "..."]:
@@ -63,9 +89,12 @@ def resize_kspace(kspace: Complex[Tensor, "..."], matrix: tuple[int, ...]) -> Co
     if old == matrix:
         return kspace
     wanted, given = zip(*(_overlap(before, after) for before, after in zip(old, matrix, strict=True)), strict=True)
+    kept = kspace[..., *given] * sqrt(prod(matrix) / prod(old))
+    if kept.shape[-len(matrix) :] == matrix:
+        return kept
     resized = kspace.new_zeros(*kspace.shape[: -len(matrix)], *matrix)
-    resized[..., *wanted] = kspace[..., *given]
-    return resized * sqrt(prod(matrix) / prod(old))
+    resized[..., *wanted] = kept
+    return resized
 
 
 def _overlap(old: int, new: int) -> tuple[slice, slice]:

@@ -22,4 +22,4 @@ def complex_noise(shape: tuple[int, ...], sd: float, generator: Generator) -> Co
     if not 0.0 <= sd < float("inf"):
         raise ValueError(f"sd is {sd:g}; it must be finite and not negative")
     parts = torch.randn(*shape, 2, generator=generator, device=generator.device)
-    return torch.view_as_complex(parts) * sd
+    return torch.view_as_complex(parts.mul_(sd))

@@ -7,6 +7,7 @@ readout samples freq without gaps, so every mask is a band along freq times a pa
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import hypot, sqrt
+from typing import Any
 
 import torch
 from jaxtyping import Bool
@@ -46,6 +47,13 @@ class AxisSampling:
     def samples(self) -> int:
         """Samples acquired; DC is always among them."""
         return min(self.width, max(self.width // 2 + 1, round(self.width * self.fraction)))
+
+    def narrowed(self, width: int) -> "AxisSampling":
+        """What is left of it on the central ``width`` samples: a smaller k_max has less to miss."""
+        first, last = central_band(self.width, width)
+        start, stop = self.band
+        missing = max(0, start - first, last - stop)
+        return AxisSampling(last - first, max(0.5, 1.0 - missing / (last - first)), self.early)
 
     @property
     def band(self) -> tuple[int, int]:
@@ -96,6 +104,16 @@ class Sampling:
     def unaccelerated(self) -> "Sampling":
         """The same without undersampling."""
         return replace(self, undersampling=None)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Sampling":
+        """From the plain values that :func:`dataclasses.asdict` gives; random patterns alone have a seed."""
+        axes = {name: AxisSampling(**values[name]) for name in ("freq", "phase", "slice")}
+        pattern = values["undersampling"]
+        if pattern is not None:
+            kind = RandomUndersampling if "seed" in pattern else UniformUndersampling
+            pattern = kind(**{**pattern, "calibration": tuple(pattern["calibration"])})
+        return cls(**{**values, **axes, "undersampling": pattern})
 
 
 def axis_mask(sampling: AxisSampling) -> Bool[Tensor, " n"]:

@@ -1,9 +1,11 @@
 """The scanner's chain in the scanner's order, in one readable place.
 
-Steps 1 to 5 turn the k-space of the coils into images of the reconstructed matrix; given calibration and phase
-reference they are linear (compressed sensing apart), so that signal and noise can be sent through side by side.
-Steps 6 to 10 are those of one image: combination, component, normalization, distortion, storage.
+Steps 1 to 4 go from k-space to k-space on the acquired matrix, where data are smallest. Steps 5 and 6, interpolation
+and combination, go coil by coil: all coils on the interpolated matrix would be the largest array by far. Steps 7 to 10
+are those of one image: component, normalization, distortion, storage.
 """
+
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Complex, Float
@@ -13,19 +15,22 @@ from lucidmr.degrade.apply import Acquired
 from lucidmr.physics.fourier import resize_kspace, to_image, to_kspace
 from lucidmr.physics.sampling import Sampling, plane_mask, sampling_mask, support_mask
 from lucidmr.physics.undersampling import UniformUndersampling
-from lucidmr.reconstruct.combine import phase_sum, root_sum_of_squares, sensitivity_weighted
+from lucidmr.reconstruct.combine import COIL, phase_sum, root_sum_of_squares, sensitivity_weighted, virtual_coil
 from lucidmr.reconstruct.component import background_phase, component
 from lucidmr.reconstruct.compressed_sensing import compressed_sensing
 from lucidmr.reconstruct.distortion import correct_distortion
 from lucidmr.reconstruct.filter import anti_ringing
 from lucidmr.reconstruct.grappa import grappa, grappa_weights
 from lucidmr.reconstruct.normalize import image_based_gain, prescan_gain
-from lucidmr.reconstruct.partial_fourier import PhaseReference, partial_fourier, phase_reference
+from lucidmr.reconstruct.partial_fourier import PartialFourierMethods, partial_fourier, phase_reference
 from lucidmr.reconstruct.quantize import quantize, stored_range
 from lucidmr.reconstruct.sense import sense, sense_lattice
 from lucidmr.reconstruct.sensitivities import Sensitivities
 from lucidmr.reconstruct.settings import CompressedSensing, Grappa, Reconstruction, Sense
-from lucidmr.shapes import CoilImages, CoilMaps, ComplexImage, Image, KSpace
+from lucidmr.shapes import CoilMaps, ComplexImage, Image, KSpace
+
+Filtered = Complex[Tensor, "... channel k_slice k_freq k_phase"]
+"""k-space on the acquired matrix, of the coils or, once a step has combined them, of one channel."""
 
 
 def reconstruct(
@@ -47,16 +52,28 @@ def reconstruct(
         ValueError: Data and scenario do not fit; the message names what.
     """
     sensitivities = Sensitivities(acquired.calibration, how.sensitivities, known)
-    kspace = unalias(acquired, how, sensitivities)
-    coils = coil_images(kspace, acquired.sampling, how, phase_reference(kspace, acquired.sampling))
-    combined = combine(coils, how, sensitivities)
+    combined = combine(filtered(acquired, how, sensitivities), how, sensitivities)
     image = correct(combined, normalization_gain(combined, how, sensitivities), how)
     return store(image, float(image.abs().amax()) if top is None else top, how)
 
 
-def unalias(
-    acquired: Acquired, how: Reconstruction, sensitivities: Sensitivities
-) -> Complex[Tensor, "... channel slice freq phase"]:
+def filtered(acquired: Acquired, how: Reconstruction, sensitivities: Sensitivities) -> Filtered:
+    """Steps 1 to 4: unaliasing, partial Fourier, anti-ringing filter.
+
+    Args:
+        acquired: What was measured.
+        how: The scenario.
+        sensitivities: The examination's sensitivities.
+
+    Returns:
+        k-space on the acquired matrix, as it is to be zero-filled; one channel where unaliasing combines the coils.
+    """
+    sampling = acquired.sampling
+    kspace = completed(unalias(acquired, how, sensitivities), sampling, how.partial_fourier)
+    return anti_ringing(kspace, sampling, how.window, how.window_strength, how.window_shape)
+
+
+def unalias(acquired: Acquired, how: Reconstruction, sensitivities: Sensitivities) -> Filtered:
     """Steps 1 and 2, parallel imaging and compressed sensing: k-space without gaps inside the support.
 
     Args:
@@ -77,7 +94,7 @@ def unalias(
         return grappa(kspace, sampling_mask(sampling).to(kspace.device), weights) * support
     maps = sensitivities.maps(sampling.matrix)
     if sampling.undersampling is None:
-        image = sensitivity_weighted(to_image(kspace), maps)
+        image = sensitivity_weighted(coil_images(kspace, sampling.matrix), maps)
     elif isinstance(method, Sense):
         image = _sense(kspace, maps, sampling, method)
     else:
@@ -113,34 +130,51 @@ def _uniform(sampling: Sampling) -> UniformUndersampling:
     return sampling.undersampling
 
 
-def coil_images(
-    kspace: KSpace, sampling: Sampling, how: Reconstruction, reference: PhaseReference
-) -> Complex[Tensor, "... coil s f p"]:
-    """Steps 3 to 5: partial Fourier, anti-ringing filter, zero-padding interpolation to the reconstructed matrix.
+def completed(kspace: Filtered, sampling: Sampling, methods: PartialFourierMethods) -> Filtered:
+    """Step 3, partial Fourier, coil by coil, each by the phase of its own symmetric band.
 
     Args:
         kspace: k-space without gaps inside the support.
         sampling: Its sampling.
-        how: The scenario.
-        reference: Image phase that partial Fourier methods go by (:func:`phase_reference` of the measured data).
+        methods: Method per direction.
 
     Returns:
-        Images (..., coil, slice, freq, phase) on ``how.matrix``.
+        k-space on the same matrix.
     """
-    complete = partial_fourier(kspace, sampling, how.partial_fourier, reference)
-    filtered = anti_ringing(complete, sampling, how.window, how.window_strength, how.window_shape)
-    return to_image(resize_kspace(filtered, how.matrix))
+    if not methods.completions(sampling):
+        return kspace
+    coils = (
+        partial_fourier(coil, sampling, methods, phase_reference(coil, sampling))
+        for coil in torch.split(kspace, 1, COIL)
+    )
+    return torch.cat(list(coils), COIL)
 
 
-def combine(images: CoilImages, how: Reconstruction, sensitivities: Sensitivities) -> ComplexImage:
-    """Step 6, channel combination; nothing to do where unaliasing combined the channels."""
-    if images.shape[-4] == 1:
-        return images.squeeze(-4)
+def coil_images(kspace: Filtered, matrix: tuple[int, int, int]) -> Iterator[ComplexImage]:
+    """Step 5, zero-padding interpolation: the image of one coil after the other on the wanted matrix."""
+    return (to_image(resize_kspace(coil, matrix)) for coil in kspace.unbind(COIL))
+
+
+def combine(kspace: Filtered, how: Reconstruction, sensitivities: Sensitivities) -> ComplexImage:
+    """Steps 5 and 6, interpolation and channel combination; nothing to combine where unaliasing did it.
+
+    Args:
+        kspace: From :func:`filtered`.
+        how: The scenario.
+        sensitivities: The examination's sensitivities.
+
+    Returns:
+        (..., slice, freq, phase) image on ``how.matrix``.
+    """
+    images = coil_images(kspace, how.matrix)
+    if kspace.shape[COIL] == 1:
+        return next(images)
     match how.combination:
         case "root_sum_of_squares":
             return root_sum_of_squares(images)
         case "phase_sum":
-            return phase_sum(images)
+            virtual = to_image(resize_kspace(virtual_coil(kspace), how.matrix))
+            return phase_sum(images, virtual)
         case "sensitivity_weighted":
             return sensitivity_weighted(images, sensitivities.maps(how.matrix))
 

@@ -4,10 +4,11 @@ from math import pi
 from typing import Literal
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Float, Inexact
 from torch import Tensor
+from torch.fft import fftfreq, fftn, ifftn, irfftn, rfftn
 
-from lucidmr.physics.fourier import SLICE, to_image, to_kspace
+from lucidmr.physics.fourier import ENCODED, SLICE
 from lucidmr.physics.sampling import Sampling
 from lucidmr.physics.windows import WindowName, positions, profile, window
 from lucidmr.shapes import KSpace
@@ -34,6 +35,8 @@ def anti_ringing(
         ValueError: k-space is not on the sampling's matrix, or as :func:`lucidmr.physics.windows.profile`.
     """
     check_matrix(kspace, sampling)
+    if name == "none":
+        return kspace
     return kspace * window_weights(sampling.matrix, name, strength, shape, kspace.device)
 
 
@@ -66,9 +69,7 @@ def window_weights(
             return profile((slices[:, None, None] + freq[:, None] + phase).sqrt(), name, strength)
 
 
-def low_pass(
-    image: Complex[Tensor, "*batch slice freq phase"] | Float[Tensor, "*batch slice freq phase"], sd: float
-) -> Complex[Tensor, "*batch slice freq phase"]:
+def low_pass(image: Inexact[Tensor, "*b slice freq phase"], sd: float) -> Inexact[Tensor, "*b slice freq phase"]:
     """Smooth an image by a Gaussian, periodically; the kernel is positive, so it neither rings nor changes sign.
 
     Args:
@@ -76,18 +77,24 @@ def low_pass(
         sd: Standard deviation of the kernel in fields of view, the same share of every direction.
 
     Returns:
-        The smooth image, complex; its mean is the image's.
+        The smooth image, real or complex as the image is; its mean is the image's.
 
     Raises:
         ValueError: ``sd`` is not positive.
     """
     if not sd > 0.0:
         raise ValueError(f"sd is {sd:g}; it must be above 0")
-    slices, freq, phase = (
-        torch.exp(-2.0 * (pi * sd * (torch.arange(n, device=image.device) - n // 2)).square())
-        for n in image.shape[SLICE:]
-    )
-    return to_image(to_kspace(image.to(torch.complex64)) * (slices[:, None, None] * freq[:, None] * phase))
+    cycles = [fftfreq(n, 1.0 / n, device=image.device) for n in image.shape[SLICE:]]
+    slices, freq, phase = (torch.exp(-2.0 * (pi * sd * k).square()) for k in cycles)
+    weights = slices[:, None, None] * freq[:, None] * phase
+    # A convolution commutes with shifts: the transforms need no centre.
+    smooth: Tensor
+    if image.is_complex():
+        smooth = ifftn(fftn(image, dim=ENCODED).mul_(weights), dim=ENCODED)
+    else:
+        half = weights[..., : image.shape[-1] // 2 + 1]
+        smooth = irfftn(rfftn(image, dim=ENCODED).mul_(half), s=image.shape[SLICE:], dim=ENCODED)
+    return smooth
 
 
 def check_matrix(kspace: KSpace, sampling: Sampling) -> None:

@@ -39,7 +39,7 @@ def prescan_gain(array: Image, body: Image, strength: float, sd: float = 0.05) -
     floored = []
     for name, reference in (("array", array), ("body", body)):
         _check_reference(name, reference)
-        smooth = low_pass(reference, sd).real.clamp_min(0.0)
+        smooth = low_pass(reference, sd).clamp_min(0.0)
         floored.append(smooth / _typical(smooth) + _FLOOR)
     return (floored[1] / floored[0]) ** strength
 
@@ -66,9 +66,7 @@ def image_based_gain(image: Image, strength: float, sd: float = 0.08) -> Image:
     _check_reference("image", image)
     relative = image / _typical(image)
     foreground = (relative > _FOREGROUND).to(image.dtype)
-    bright, weight = (
-        low_pass(values, sd).real.clamp_min(0.0) + _FLOOR for values in (foreground * relative, foreground)
-    )
+    bright, weight = (low_pass(values, sd).clamp_min(0.0) + _FLOOR for values in (foreground * relative, foreground))
     gain = (weight / bright) ** strength
     kept, changed = ((foreground * values).sum(ENCODED, keepdim=True) for values in (relative, relative * gain))
     return gain * torch.where(changed > 0, kept / changed, 1.0)

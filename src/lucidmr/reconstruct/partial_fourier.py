@@ -14,9 +14,9 @@ from typing import Literal
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
-from torch.fft import fftn, fftshift, ifftn, ifftshift
+from torch.fft import fftn, ifftn
 
-from lucidmr.physics.fourier import ENCODED, FREQ, PHASE, SLICE, to_image, to_kspace
+from lucidmr.physics.fourier import ENCODED, FREQ, PHASE, SLICE, centring, to_image, to_kspace
 from lucidmr.physics.sampling import AxisSampling, Sampling, axis_mask
 from lucidmr.physics.windows import profile
 from lucidmr.reconstruct.filter import check_matrix
@@ -171,14 +171,14 @@ def pocs(lines: KSpace, share: Weights, axes: Axes, reference: PhaseReference, i
 
     Args and result are those of :func:`homodyne`.
     """
-    # Uncentred axes inside the loop: shifting there and back would cost as much as the transforms.
-    completed, share, reference = (ifftshift(array, dim=axes) for array in (lines, share, reference))
+    # Transforms that are not centred inside the loop: the factor that centres them goes into data and reference.
+    factor = centring(lines, axes)
+    completed, reference = lines * factor, reference * factor.conj()
     measured, missing = completed * share, 1.0 - share
     for _ in range(iterations):
         image = _in_phase(ifftn(completed, dim=axes, norm="ortho"), reference)
         completed = torch.addcmul(measured, fftn(image, dim=axes, norm="ortho"), missing)
-    centred: Tensor = fftshift(completed, dim=axes)
-    return centred
+    return completed * factor.conj()
 
 
 def acquired_bands(sampling: Sampling, device: torch.device | str = "cpu") -> Weights:

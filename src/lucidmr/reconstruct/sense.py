@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.fft import fftn, ifftn, ifftshift
 
 from lucidmr.physics.conjugate_gradient import conjugate_gradient
-from lucidmr.physics.fourier import ENCODED, FREQ, PHASE, SLICE, to_image
+from lucidmr.physics.fourier import FREQ, PHASE, SLICE, to_image
 from lucidmr.physics.undersampling import UniformUndersampling
 from lucidmr.reconstruct.blocks import positions_per_block
 from lucidmr.shapes import CoilMaps, ComplexImage, KSpace, Mask
@@ -59,43 +59,34 @@ def sense(
     _check_regularization(regularization)
     lines = mask.any(FREQ, keepdim=True)
     _check_count(lines, maps)
-    conjugate = maps.conj().resolve_conj()
-    centring = _centring(kspace)
-    folded = ifftn(kspace * (mask * centring).unsqueeze(COIL), dim=ENCODED, norm="ortho")
-    start = centring * (conjugate * folded).sum(COIL)
+    start = to_image(kspace * mask.unsqueeze(COIL)).mul_(maps.conj()).sum(COIL)
     size = positions_per_block(kspace[..., 0, :].numel(), kspace.device)
-    blocks = list(zip(torch.split(maps, size, FREQ), torch.split(conjugate, size, FREQ), strict=True))
+    blocks = torch.split(_freq_first(maps), size, SLICE)
     # A circular convolution commutes with shifts: for an FFT that is not centred only the mask has to move.
-    sampled = ifftshift(lines, dim=(SLICE, PHASE)).to(maps.real.dtype).unsqueeze(COIL)
+    sampled = _freq_first(ifftshift(lines, dim=(SLICE, PHASE))).to(maps.dtype).unsqueeze(COIL)
 
     def normal(image: Tensor) -> Tensor:
-        parts = zip(torch.split(image, size, FREQ), blocks, strict=True)
-        return torch.cat([_resample(part, *coils, sampled) for part, coils in parts], FREQ) + regularization * image
+        parts = zip(torch.split(image, size, SLICE), blocks, strict=True)
+        return torch.cat([_resample(part, coils, sampled) for part, coils in parts], SLICE) + regularization * image
 
-    return conjugate_gradient(normal, start, iterations, tolerance)
+    return _freq_first(conjugate_gradient(normal, _freq_first(start), iterations, tolerance))
+
+
+def _freq_first(array: Tensor) -> Tensor:
+    """(..., freq, slice, phase) of (..., slice, freq, phase) and back: planes in one piece transform fastest."""
+    return array.transpose(SLICE, FREQ).contiguous()
 
 
 def _resample(
-    image: ComplexImage, maps: CoilMaps, conjugate: CoilMaps, sampled: Float[Tensor, "... 1 slice 1 phase"]
-) -> ComplexImage:
+    image: Complex[Tensor, "... freq slice phase"],
+    maps: Complex[Tensor, "... coil freq slice phase"],
+    sampled: Complex[Tensor, "... 1 1 slice phase"],
+) -> Complex[Tensor, "... freq slice phase"]:
     """S^H F^H M F S of some positions along freq."""
-    axes = (SLICE, PHASE) if image.shape[SLICE] > 1 else (PHASE,)
+    axes = (FREQ, PHASE) if image.shape[FREQ] > 1 else (PHASE,)
     spectrum = fftn(maps * image.unsqueeze(COIL), dim=axes).mul_(sampled)
-    weighted: Tensor = conjugate * ifftn(spectrum, dim=axes)
+    weighted: Tensor = ifftn(spectrum, dim=axes).mul_(maps.conj())
     return weighted.sum(COIL)
-
-
-def _centring(kspace: KSpace) -> Complex[Tensor, "slice freq phase"]:
-    """The factor c with which c ifft(c y) is the centred inverse transform of y: no coil array is shifted.
-
-    With h = n // 2 of an axis, (k - h)(r - h) = k r - h (k - h / 2) - h (r - h / 2).
-    """
-    turns = torch.zeros(1, dtype=torch.float64, device=kspace.device)
-    for n in kspace.shape[SLICE:]:
-        k = torch.arange(n, dtype=torch.float64, device=kspace.device)
-        turns = turns[..., None] + (n // 2) * (k - n // 2 / 2) / n
-    angle = -2 * torch.pi * (turns[0] % 1.0)
-    return torch.polar(torch.ones_like(angle), angle).to(kspace.dtype)
 
 
 def sense_lattice(
