@@ -128,10 +128,10 @@ def measure(scan: RawScan, family: Family, replicas: int) -> tuple[float, float]
     given, wanted, predicted = [], [], 0.0
     for seed in range(replicas):
         drawn = Degradation(family.target, family.input, 0.04, family.asked, seed)
-        *images, factor = reconstruct_pair(scan, drawn, family.how, "noisy")
-        predicted += factor / replicas
-        given.append(images[0])
-        wanted.append(images[1])
+        pair = reconstruct_pair(scan, drawn, family.how, "noisy")
+        predicted += pair.noise_reduction / replicas
+        given.append(pair.input)
+        wanted.append(pair.target)
     return predicted, replica_factor(torch.stack(given), torch.stack(wanted))
 
 

@@ -6,6 +6,7 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pydicom
 import pytest
@@ -15,6 +16,7 @@ from pydicom.data import get_testdata_file
 from lucidmr import cli
 from lucidmr.dicom.create import Protocol, create_series
 from lucidmr.enhance import pipeline
+from mixed_corpus import mixed_corpus
 
 SIDE = 64
 
@@ -239,6 +241,65 @@ def test_train_with_settings_out_of_range_is_one_line(lucidmr, tmp_path):
     status, _, err = lucidmr("train", tmp_path, "--out", tmp_path / "run", "--learning-rate", "0")
     assert status == 2
     assert "--learning-rate" in err[0]
+
+
+def test_simulate_makes_pairs_and_goes_on(lucidmr, tmp_path):
+    corpus = mixed_corpus(tmp_path / "corpus")
+    status, out, err = lucidmr("simulate", corpus, tmp_path / "out", "--pairs", "2")
+    assert (status, err) == (0, [])
+    assert "2 pairs made, 0 there already, 0 failed" in out
+    _, out, _ = lucidmr("simulate", corpus, tmp_path / "out", "--pairs", "3")
+    assert "1 pairs made, 2 there already, 0 failed" in out
+
+
+def test_simulate_replays_a_pair_to_the_last_bit(lucidmr, tmp_path):
+    corpus = mixed_corpus(tmp_path / "corpus")
+    lucidmr("simulate", corpus, tmp_path / "out", "--pairs", "1")
+    (path,) = (tmp_path / "out").rglob("0*.h5")
+    status, out, err = lucidmr("simulate", corpus, tmp_path / "again", "--replay", path)
+    assert (status, err) == (0, [])
+    assert "the same to the last bit" in out
+    assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
+    status, _, err = lucidmr("simulate", corpus, path.parent, "--replay", path)
+    assert (status, len(err)) == (2, 1)
+
+
+def test_simulate_with_a_damaged_measurement_makes_the_other_pairs(lucidmr, tmp_path):
+    corpus = mixed_corpus(tmp_path / "corpus")
+    with h5py.File(corpus / f"{3:064x}.h5", "a") as file:
+        del file["signal"]
+    status, out, err = lucidmr("simulate", corpus, tmp_path / "out", "--pairs", "8")
+    assert status == 1
+    assert f"{len(err)} failed" in out
+    assert all("is damaged" in line for line in err)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--pairs", "0"], "--pairs is 0; it must be at least 1"),
+        (["--slices", "2"], "--slices is 2; it must be odd"),
+        (["--workers", "0"], "--workers is 0; it must be at least 1"),
+        (["--split", "test"], "no measurement in split 'test'"),
+        (["--replay", "nowhere.h5"], "nowhere.h5: is damaged or no pair"),
+    ],
+)
+def test_simulate_says_what_is_wrong_in_one_line(lucidmr, tmp_path, words, said):
+    status, _, err = lucidmr("simulate", mixed_corpus(tmp_path / "corpus"), tmp_path / "out", *words)
+    assert (status, len(err)) == (2, 1)
+    assert said in err[0]
+    status, _, err = lucidmr("simulate", tmp_path / "nowhere", tmp_path / "out")
+    assert (status, len(err)) == (2, 1)
+
+
+def test_train_takes_a_corpus(lucidmr, tmp_path):
+    corpus = mixed_corpus(tmp_path / "corpus")
+    settings = ("--minutes", "0.001", "--workers", "0", "--slices-per-step", "1", "--threads", "1", "--device", "cpu")
+    status, out, _ = lucidmr("train", corpus, "--out", tmp_path / "run", *settings)
+    assert status == 0
+    assert "5 volumes" in out
+    card = json.loads((tmp_path / "run" / "weights.json").read_text())
+    assert "measured 3" in card["volumes"]
 
 
 def test_version(monkeypatch, capsys):

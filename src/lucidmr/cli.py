@@ -5,13 +5,17 @@ Nothing heavy is imported before a subcommand runs: ``lucidmr --help`` answers a
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from lucidmr.cli_simulate import Simulate
+from lucidmr.console import complain as _complain
+from lucidmr.console import say as _say
+from lucidmr.console import tracked as _tracked
 from lucidmr.context import Enhancement
 from lucidmr.errors import LucidError
 
@@ -160,10 +164,10 @@ class Demo:
 
 @dataclass(frozen=True)
 class Train:
-    """Train the 2D network on pairs simulated from image volumes (NIfTI files, DICOM series)."""
+    """Train the 2D network on pairs simulated from a corpus or from image volumes (NIfTI files, DICOM series)."""
 
     data: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
-    """Folders that hold volumes."""
+    """A corpus, or folders that hold volumes."""
     out: Path = Path("runs/2d")
     """Folder for checkpoint, log and weights; a run that was stopped goes on from its checkpoint."""
     minutes: float = 0.0
@@ -197,7 +201,7 @@ class Train:
         from lucidmr.enhance.device import choose_device
         from lucidmr.train.loop import train
         from lucidmr.train.settings import TrainSettings
-        from lucidmr.train.stream import gather_slices
+        from lucidmr.train.stream import gather, names_of
 
         if self.threads:
             torch.set_num_threads(self.threads)
@@ -207,19 +211,122 @@ class Train:
         except ValueError as error:
             raise LucidError(f"--{str(error).replace('_', '-')}") from error
         device, extra = choose_device(self.device), _read_json(self.card)
-        sources = gather_slices(self.data)
-        _say(f"{len(sources)} volumes, {sum(len(slices.images) for slices in sources)} slices; training on {device}")
+        sources = gather(self.data, settings)
+        volumes = names_of(sources)
+        _say(f"{len(volumes)} volumes; training on {device}")
         card = {
             "name": self.name,
             "version": __version__,
-            "volumes": sorted({entry.source for entry in sources}),
+            "volumes": volumes,
             **extra,
         }
         _say(f"weights: {train(sources, settings, self.out, device, card)}")
         return 0
 
 
-_COMMANDS: dict[str, Callable[..., Any]] = {"enhance": Enhance, "inspect": Inspect, "demo": Demo, "train": Train}
+@dataclass(frozen=True)
+class CorpusAdd:
+    """Judge, prewhiten and store raw data and image volumes; what is in the corpus already is passed over."""
+
+    data: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RAW")]
+    """Files of raw data, NIfTI files, or folders that hold such or DICOM series."""
+    to: Annotated[Path, tyro.conf.arg(metavar="DIR")]
+    """The corpus."""
+    workers: int = 1
+    """Processes."""
+    most_coils: int = 16
+    """Largest number of virtual coils."""
+    least_snr: float = 3.0
+    """Signal over noise below which a scan is refused."""
+    subject: Literal["folder", "file"] = "folder"
+    """What counts as one subject, never split between training and testing, where the header names none."""
+    axes: str | None = None
+    """Axes of plain arrays in the order of their shape, such as coil,freq,phase."""
+    variable: str | None = None
+    """Which array of a file that holds several."""
+    domain: Literal["kspace", "image"] = "kspace"
+    """What plain arrays hold."""
+
+    def run(self) -> int:
+        """Add every source; one that fails does not stop the others."""
+        from lucidmr.corpus.add import Adding, add_all, find_sources
+        from lucidmr.raw.prepare import Preparation
+        from lucidmr.raw.selection import Selection
+
+        try:
+            preparation = Preparation(most_coils=self.most_coils, least_snr=self.least_snr)
+            selection = Selection(axes=self.axes, variable=self.variable, domain=self.domain)
+            how = Adding(self.to, preparation, selection, self.subject, self.workers)
+        except ValueError as error:
+            raise LucidError(f"--{str(error).replace('_', '-')}") from error
+        sources = find_sources(self.data, self.to)
+        added = there = refused = 0
+        for outcome in _tracked(add_all(sources, how), "adding", len(sources)):
+            added, there, refused = added + outcome.added, there + outcome.there, refused + bool(outcome.refused)
+            for line in (*outcome.remarks, *outcome.refused):
+                _complain(line)
+        _say(f"{added} measurements added, {there} there already, {refused} sources refused: {self.to}")
+        if not added + there:
+            raise LucidError(f"{', '.join(map(str, self.data))}: holds nothing to use; the reasons are above")
+        return 1 if refused else 0
+
+
+@dataclass(frozen=True)
+class CorpusShow:
+    """Count what is in a corpus."""
+
+    corpus: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DIR")]
+    """The corpus."""
+    as_json: Annotated[bool, tyro.conf.arg(name="json"), tyro.conf.FlagCreatePairsOff] = False
+    """For programs."""
+    report: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Write an HTML page with a picture of every measurement and what was found."""
+    validation: float = 0.1
+    """Share of the subjects for validation."""
+    test: float = 0.1
+    """Share of the subjects for testing."""
+
+    def run(self) -> int:
+        """Print the counts."""
+        from lucidmr.corpus.corpus import Corpus
+        from lucidmr.corpus.report import write_report
+        from lucidmr.corpus.split import Split
+        from lucidmr.corpus.summary import lines, summary
+
+        try:
+            corpus = Corpus(self.corpus, Split(self.validation, self.test))
+        except ValueError as error:
+            raise LucidError(f"--{error}") from error
+        found = summary(corpus)
+        _say(json.dumps(found, indent=2) if self.as_json else "\n".join(lines(found)))
+        if self.report is not None:
+            write_report(corpus, self.report)
+            _complain(f"report: {self.report}")
+        return 0
+
+
+_CorpusAction = Annotated[CorpusAdd, tyro.conf.subcommand("add")] | Annotated[CorpusShow, tyro.conf.subcommand("show")]
+
+
+@dataclass(frozen=True)
+class CorpusCommand:
+    """Keep raw data ready to train with in a folder: add to it, show what is in it."""
+
+    action: tyro.conf.OmitSubcommandPrefixes[tyro.conf.OmitArgPrefixes[_CorpusAction]]
+
+    def run(self) -> int:
+        """Do what is asked."""
+        return self.action.run()
+
+
+_COMMANDS: dict[str, Callable[..., Any]] = {
+    "enhance": Enhance,
+    "inspect": Inspect,
+    "demo": Demo,
+    "train": Train,
+    "corpus": CorpusCommand,
+    "simulate": Simulate,
+}
 
 
 def main() -> None:
@@ -277,23 +384,3 @@ def _read_json(path: Path | None) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise LucidError(f"{path}: cannot be read as JSON ({error}); mend the file or leave --card out") from error
     return found
-
-
-def _tracked(images: Iterator[Any], label: str, total: int) -> Iterable[Any]:
-    from rich.progress import track
-
-    return track(images, label, total, disable=not sys.stderr.isatty(), console=_console())
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console(stderr=True)
-
-
-def _say(line: str) -> None:
-    print(line)  # noqa: T201
-
-
-def _complain(line: str) -> None:
-    print(f"lucidmr: {' '.join(line.split())}", file=sys.stderr)  # noqa: T201

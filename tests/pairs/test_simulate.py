@@ -94,7 +94,7 @@ def test_headers_are_silent_now_and_then() -> None:
 
 @pytest.mark.parametrize("target", KINDS)
 def test_input_and_target_are_equal_where_nothing_is_asked(target: TargetKind) -> None:
-    given_, wanted, _ = reconstruct_pair(SCAN, degradation(FULL, noise=0.05), PLAIN, target)
+    given_, wanted, *_ = reconstruct_pair(SCAN, degradation(FULL, noise=0.05), PLAIN, target)
     assert float((given_ - wanted).abs().max()) <= 1.01 * float(given_.amax()) / PLAIN.levels
     assert float((given_ - SCAN_CLEAN).abs().mean()) > 0.02  # the noise that was drawn is in both
 
@@ -105,7 +105,7 @@ SCAN_CLEAN = image([DISC], 48, 48).abs()[None]
 @pytest.mark.parametrize("target", KINDS)
 def test_a_pair_without_noise_differs_by_its_sampling_alone(target: TargetKind) -> None:
     narrow = Sampling(full(48), AxisSampling(24))
-    given_, wanted, _ = reconstruct_pair(disc_scan(coils=2), degradation(FULL, narrow, noise=1e-6), PLAIN, target)
+    given_, wanted, *_ = reconstruct_pair(disc_scan(coils=2), degradation(FULL, narrow, noise=1e-6), PLAIN, target)
 
     def steepest(found: Tensor) -> tuple[float, float]:
         """Along freq and along phase, on lines through the middle of the disc."""

@@ -1,5 +1,6 @@
 """The stream of training examples."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,18 @@ import pytest
 import torch
 
 from lucidmr.context import CONTEXT_FIELDS, Context
+from lucidmr.corpus.corpus import Corpus
 from lucidmr.degrade.settings import DegradationRanges
 from lucidmr.errors import LucidError
 from lucidmr.network.ce_unet import NetworkSettings
+from lucidmr.pairs.simulate import TargetKind
+from lucidmr.pairs.source import CorpusPairs
+from lucidmr.pairs.write import path_of, read_pair, record_of, write_pairs
 from lucidmr.raw.pseudo import NativeSlices
+from lucidmr.scale import Workers
 from lucidmr.train.settings import TrainSettings
-from lucidmr.train.stream import Example, PairStream, batches, gather_slices
+from lucidmr.train.stream import Example, PairStream, batches, gather, gather_slices, names_of
+from mixed_corpus import mixed_corpus
 from properties import seeded
 
 SETTINGS = TrainSettings(
@@ -90,13 +97,13 @@ def test_without_sources_all_is_synthetic() -> None:
 def test_the_synthetic_share_decides_what_is_drawn() -> None:
     for share in (0.0, 1.0):
         made = PairStream([volume(1)], replace(SETTINGS, synthetic_share=share), 4)
-        names = {made._source(seeded(seed))[0].source for seed in range(8)}
+        names = {made._drawn(made.sources, seeded(seed))[0].source for seed in range(8)}
         assert names == ({"synthetic"} if share else {"a"})
 
 
 def test_volumes_are_chosen_by_the_root_of_their_slices() -> None:
     made = PairStream([volume(1, name="one"), volume(9, name="nine")], replace(SETTINGS, synthetic_share=0.0), 4)
-    drawn = [made._source(seeded(seed)) for seed in range(400)]
+    drawn = [made._drawn(made.sources, seeded(seed)) for seed in range(400)]
     assert sum(slices.source == "nine" for slices, _ in drawn) / 400 == pytest.approx(0.75, abs=0.09)
     assert {index for slices, index in drawn if slices.source == "nine"} == set(range(9))
 
@@ -155,3 +162,31 @@ def test_folders_without_anything_to_learn_from_are_named(tmp_path: Path) -> Non
     write_volume(tmp_path / "small.nii", 40, 100.0)
     with pytest.raises(LucidError, match=re.escape(f"{tmp_path}: no volume with tissue on a matrix of at least 64")):
         gather_slices([tmp_path])
+
+
+@pytest.mark.parametrize("target", ["low_variance", "noisy"])
+def test_a_stream_from_a_corpus_is_what_simulate_writes(tmp_path: Path, target: TargetKind) -> None:
+    settings = replace(SETTINGS, seed=5, target=target)
+    sources = gather([mixed_corpus(tmp_path / "corpus")], settings)
+    made = PairStream(sources, settings, 6)
+    simulated = CorpusPairs(Corpus(tmp_path / "corpus"), seed=5, target=target)
+    list(write_pairs(simulated, range(6), tmp_path / "out", Workers()))
+    for index in range(6):
+        streamed, stored = made.pair(index), read_pair(path_of(tmp_path / "out", index))
+        assert torch.equal(streamed.input, stored.input)
+        assert torch.equal(streamed.target, stored.target)
+        assert json.loads(json.dumps(record_of(streamed))) == record_of(stored)
+    assert names_of(sources) == ["images", *(f"measured {number}" for number in range(4))]
+
+
+def test_workers_do_not_change_the_examples_of_a_corpus(tmp_path: Path) -> None:
+    sources = gather([mixed_corpus(tmp_path)], SETTINGS)
+    one, other = (list(batches(PairStream(sources, replace(SETTINGS, workers=workers), 4), 0)) for workers in (0, 2))
+    for a, b in zip(one, other, strict=True):
+        assert_same(a, b)
+
+
+def test_a_corpus_is_named_alone(tmp_path: Path) -> None:
+    corpus = mixed_corpus(tmp_path / "corpus")
+    with pytest.raises(LucidError, match="is a corpus; name it alone"):
+        gather([tmp_path, corpus], SETTINGS)

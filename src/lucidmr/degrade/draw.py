@@ -75,7 +75,8 @@ def draw_degradation(
 ) -> Degradation:
     """Draw one pair's degradation.
 
-    What the raw scan itself left out is common to input and target: it can be added to, not restored.
+    What the raw scan itself left out is common to input and target: it can be added to, not restored. Of one that was
+    undersampled nothing more is left out where that would take the calibration lines it needs.
 
     Args:
         ranges: What to draw from.
@@ -91,6 +92,8 @@ def draw_degradation(
     if measured.undersampling is not None:
         target = replace(target, undersampling=measured.undersampling)
         degraded = replace(degraded, undersampling=measured.undersampling)
+        if not is_calibrated(degraded):
+            target = degraded = measured
     elif _happens(ranges.acceleration_probability, generator):
         pattern = _draw_undersampling(ranges, degraded, n_coils, generator)
         restored = _happens(ranges.restore_probability, generator)
@@ -103,9 +106,28 @@ def draw_degradation(
     return Degradation(target, degraded, noise, factor, _seed(generator))
 
 
-def _draw_samplings(
-    ranges: DegradationRanges, measured: Sampling, generator: Generator
-) -> tuple[Sampling, Sampling]:
+def is_calibrated(sampling: Sampling) -> bool:
+    """Whether a scan that was undersampled holds the calibration lines that its reconstruction needs."""
+    pattern = sampling.undersampling
+    if pattern is None:
+        return True
+    along_slice, along_phase, along_freq = _calibration_lines(sampling)
+    if isinstance(pattern, RandomUndersampling):
+        return min(along_phase, along_freq) >= _LEAST_CALIBRATION
+    enough = (
+        factor == 1.0 or lines >= _least_calibration(factor)
+        for factor, lines in ((pattern.slice, along_slice), (pattern.phase, along_phase))
+    )
+    return pattern.integrated and along_freq >= _LEAST_CALIBRATION and all(enough)
+
+
+def _calibration_lines(sampling: Sampling) -> tuple[int, int, int]:
+    """Samples of the block around DC along (slice, phase, freq)."""
+    along_slice, along_freq, along_phase = (region.stop - region.start for region in calibration_region(sampling))
+    return along_slice, along_phase, along_freq
+
+
+def _draw_samplings(ranges: DegradationRanges, measured: Sampling, generator: Generator) -> tuple[Sampling, Sampling]:
     """The target's and the input's sampling, undersampling aside."""
     shares = (0.5, 0.5, 1.0)
     slice_, freq, phase = (
@@ -152,8 +174,10 @@ def _draw_undersampling(
     ranges: DegradationRanges, sampling: Sampling, n_coils: int, generator: Generator
 ) -> _Undersampling | None:
     """A pattern that fits the input's sampling, and so the wider target's; ``None`` where none does."""
-    along_slice, _, along_phase = calibration_region(sampling)
-    room = along_slice.stop - along_slice.start, along_phase.stop - along_phase.start
+    along_slice, along_phase, along_freq = _calibration_lines(sampling)
+    room = along_slice, along_phase
+    if along_freq < _LEAST_CALIBRATION:
+        return None
     if _happens(ranges.random_probability, generator):
         return _draw_random(ranges, sampling, room, n_coils, generator)
     return _draw_uniform(ranges, sampling, room, n_coils, generator)

@@ -28,8 +28,9 @@ _FOREGROUND = 0.2
 _ENOUGH_PIXELS = 1 << 18
 _LEAST_READOUT = 64
 """Pixels and positions along freq that the pseudo-replicas keep, where a scan has more."""
-_NEIGHBOURHOOD = 7
-"""Side in pixels of the box over which squares of one replica are averaged; geometry factors are smoother."""
+_REPLICAS = 3
+_NEIGHBOURHOOD = 5
+"""Side in pixels of the box over which squares are averaged; geometry factors are smoother."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,11 @@ def _weights(sampling: Sampling, matrix: tuple[int, int, int], how: Reconstructi
 def noise_response(
     raw: KSpace, noise_sd: float, degradation: Degradation, how: Reconstruction, sensitivities: Sensitivities
 ) -> NoiseResponse:
-    """The response by two pseudo-replicas: their difference is noise alone, whatever the chain does to the signal.
+    """The response by pseudo-replicas: what differs between them is noise, whatever the chain does to the signal.
 
     Each goes through the chain, GRAPPA's weights and the phase of partial Fourier included: noise reaches the image
-    through those, too. Two are enough: squares are averaged over a neighbourhood, and the factor's median is taken over
-    the foreground. Interpolation and distortion correction are left out, as they treat both noises alike, and so is
+    through those, too. Three are enough: squares are averaged over a neighbourhood, and the factor's median is taken
+    over the foreground. Interpolation and distortion correction are left out: they treat both noises alike. So is
     resolution along freq that volumes can spare: lines along slice and phase are what unaliasing is about. Only what
     compressed sensing does to noise depends on the detail of all directions.
 
@@ -124,14 +125,14 @@ def noise_response(
         sensitivities = replace(sensitivities, lines=sensitivities.lines[..., slice(*band), :])
     how = replace(how, matrix=samplings[1].matrix, distortion=None)
     replicas = []
-    for _ in range(2):
+    for _ in range(_REPLICAS):
         replica = complex_noise(tuple(raw.shape), noise_sd, generator).add_(raw)
         replicas.append([_image(replica, sampling, how, sensitivities) for sampling in samplings])
     given, wanted = (torch.stack(images) for images in zip(*replicas, strict=True))
-    noise, other = ((images[1] - images[0]) / (sqrt(2.0) * noise_sd) for images in (given, wanted))
+    noise, other = ((images - images.mean(0)) / (sqrt(_REPLICAS - 1) * noise_sd) for images in (given, wanted))
     mean = given.mean(0).abs()
     tissue = mean > _FOREGROUND * _percentile(mean, 0.99)
-    variance, covariance = _smooth(noise * noise)[tissue], _smooth(noise * other)[tissue]
+    variance, covariance = (_smooth((noise * each).sum(0))[tissue] for each in (noise, other))
     middle, factor = float(variance.median()), float((variance / covariance).median())
     return NoiseResponse(middle, middle / factor)
 

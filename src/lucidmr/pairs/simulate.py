@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import sqrt
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Complex, Float
@@ -22,6 +22,7 @@ from lucidmr.physics.sampling import AxisSampling, Sampling
 from lucidmr.raw.scan import RawScan
 from lucidmr.reconstruct.chain import combine, correct, filtered, normalization_gain, store
 from lucidmr.reconstruct.draw import draw_reconstruction
+from lucidmr.reconstruct.quantize import stored_range
 from lucidmr.reconstruct.sensitivities import Sensitivities
 from lucidmr.reconstruct.settings import Reconstruction
 from lucidmr.shapes import Image, KSpace
@@ -40,6 +41,7 @@ class TrainingPair:
         grid: (freq, phase) pixels of the standardized grid that the context refers to.
         context: What was acquired and what is wanted.
         provenance: Source, degradation, reconstruction and kind of target as plain values.
+        rescale: (slope, intercept) of the integers that the scanner stored: value = slope * integer + intercept.
     """
 
     input: Image
@@ -47,6 +49,7 @@ class TrainingPair:
     grid: tuple[int, int]
     context: Context
     provenance: dict[str, Any]
+    rescale: tuple[float, float]
 
 
 def simulate_pair(
@@ -68,7 +71,7 @@ def simulate_pair(
     least = sqrt(2.0) * scan.noise_sd / scan.signal
     drawn = draw_degradation(ranges, _measured(scan), scan.n_coils, least, generator)
     how = draw_reconstruction(drawn, scan.matrix, scan.maps is not None, generator)
-    given, wanted, factor = reconstruct_pair(scan, drawn, how, target)
+    given, wanted, factor, rescale = reconstruct_pair(scan, drawn, how, target)
     described = replace(drawn, noise_reduction=factor)
     grid = draw_grid(drawn.target, how.matrix, generator)
     provenance = {
@@ -78,18 +81,38 @@ def simulate_pair(
         "target": target,
         "noise_reduction": factor,
     }
-    return TrainingPair(given, wanted, grid, describe(described, (*grid, how.matrix[0]), generator), provenance)
+    context = describe(described, (*grid, how.matrix[0]), generator)
+    return TrainingPair(given, wanted, grid, context, provenance, rescale)
 
 
 def _measured(scan: RawScan) -> Sampling:
-    """Every sample of the raw scan's matrix."""
+    """What the raw scan acquired: every sample of its matrix unless it says otherwise."""
+    if scan.sampling is not None:
+        return scan.sampling
     n_slice, n_freq, n_phase = scan.matrix
     return Sampling(AxisSampling(n_freq), AxisSampling(n_phase), AxisSampling(n_slice))
 
 
+class ReconstructedPair(NamedTuple):
+    """The images of a pair.
+
+    Attributes:
+        input: (slice, freq, phase) image on the reconstructed matrix.
+        target: The same with the wanted sampling and noise.
+        noise_reduction: The factor between them: the drawn one, or what a noisy target, which keeps the noise of the
+            raw data, can give instead.
+        rescale: (slope, intercept) of the stored integers.
+    """
+
+    input: Image
+    target: Image
+    noise_reduction: float
+    rescale: tuple[float, float]
+
+
 def reconstruct_pair(
     scan: RawScan, degradation: Degradation, how: Reconstruction, target: TargetKind
-) -> tuple[Image, Image, float]:
+) -> ReconstructedPair:
     """The deterministic part: input and target images of a drawn degradation and reconstruction.
 
     Args:
@@ -99,8 +122,7 @@ def reconstruct_pair(
         target: Kind of target.
 
     Returns:
-        Input and target, both on the reconstructed matrix, and the noise-reduction factor between them: the drawn
-        one, or what a noisy target, which keeps the noise of the raw data, can give instead.
+        Input and target, the factor between them and the scale they are stored on.
     """
     noise = _Noise(scan, degradation, how)
     measured = acquire(noise.known.add_(scan.kspace), degradation.input)
@@ -122,7 +144,8 @@ def reconstruct_pair(
         kept = acquire(noise.common(share).add_(scan.kspace), degradation.target)
         wanted = filtered(kept, how, sensitivities)
     images = torch.stack([combine(kspace, how, sensitivities) for kspace in (given, wanted)])
-    return *_stored(images, how, sensitivities), factor
+    stored, rescale = _stored(images, how, sensitivities)
+    return ReconstructedPair(stored[0], stored[1], factor, rescale)
 
 
 class _Noise:
@@ -171,11 +194,12 @@ class _Noise:
 
 def _stored(
     images: Complex[Tensor, "2 slice freq phase"], how: Reconstruction, sensitivities: Sensitivities
-) -> tuple[Image, Image]:
-    """Steps 7 to 10 for both, with the gain and the scale that the scanner found for the input."""
+) -> tuple[Image, tuple[float, float]]:
+    """Steps 7 to 10 for both, with the gain and the scale that the scanner found for the input; (slope, intercept)."""
     shown = correct(images, normalization_gain(images[0], how, sensitivities), how)
-    stored = store(shown, float(shown[0].abs().amax()), how)
-    return stored[0], stored[1]
+    top = float(shown[0].abs().amax())
+    low, high = stored_range(how.component, how.levels, top * how.headroom)
+    return store(shown, top, how), ((high - low) / how.levels, low)
 
 
 def crop(

@@ -1,12 +1,14 @@
-"""What every reader of raw data gives: fully sampled, prewhitened multi-coil k-space."""
+"""What simulation starts from: prewhitened multi-coil k-space."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 
 import torch
 from jaxtyping import Complex
 from torch import Tensor
 
+from lucidmr.physics.sampling import Sampling
+from lucidmr.raw.measurement import Facts
 from lucidmr.shapes import KSpace
 
 
@@ -23,6 +25,8 @@ class RawScan:
         maps: Receive sensitivities (coil, slice, freq, phase) where they are known. Their root sum of squares is the
             array's shading over a body coil's.
         source: Where it comes from, for provenance.
+        sampling: What was acquired, where ``kspace`` has gaps (0 there); ``None`` = fully sampled.
+        facts: What the header tells.
     """
 
     kspace: KSpace
@@ -30,6 +34,8 @@ class RawScan:
     signal: float
     maps: Complex[Tensor, "..."] | None = None
     source: str = ""
+    sampling: Sampling | None = None
+    facts: Facts = field(default_factory=Facts)
 
     def __post_init__(self) -> None:
         if self.kspace.ndim != 4:
@@ -40,6 +46,8 @@ class RawScan:
             raise ValueError(f"noise_sd is {self.noise_sd:g} and signal {self.signal:g}; they must be >= 0 and > 0")
         if self.maps is not None and self.maps.shape != self.kspace.shape:
             raise ValueError(f"maps are {tuple(self.maps.shape)}; they must be {tuple(self.kspace.shape)} as kspace")
+        if self.sampling is not None and self.sampling.matrix != self.matrix:
+            raise ValueError(f"sampling.matrix is {self.sampling.matrix}; it must be {self.matrix} as kspace")
 
     @property
     def matrix(self) -> tuple[int, int, int]:

@@ -2,7 +2,7 @@
 
 import gzip
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zlib import error as ZlibError
@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lucidmr.errors import LucidError
+from lucidmr.raw.measurement import Facts
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,12 @@ class Volume:
     Attributes:
         images: (slice, row, column), float32, in the source's units.
         source: Name for provenance.
+        facts: What the header tells.
     """
 
     images: Float[Tensor, "slice row column"]
     source: str
+    facts: Facts = field(default_factory=Facts)
 
 
 def read_volumes(folder: Path) -> Iterator[Volume]:
@@ -48,9 +51,10 @@ def read_volumes(folder: Path) -> Iterator[Volume]:
     for path in nifti:
         found = True
         yield read_nifti(path)
-    for volume in _dicom_volumes(_topmost(path.parent for path in set(files) - set(nifti))):
-        found = True
-        yield volume
+    for home in topmost(path.parent for path in set(files) - set(nifti)):
+        for volume in read_dicom(home):
+            found = True
+            yield volume
     if not found:
         raise LucidError(f"{folder}: holds no NIfTI file and no MR magnitude DICOM series; nothing to learn from")
 
@@ -94,7 +98,7 @@ def _read_to_the_end(path: Path) -> None:
             pass
 
 
-def _topmost(folders: Iterable[Path]) -> list[Path]:
+def topmost(folders: Iterable[Path]) -> list[Path]:
     """The folders that lie in none of the others: DICOM is read recursively, and no series is to be read twice."""
     found: list[Path] = []
     for folder in sorted(set(folders)):
@@ -103,9 +107,25 @@ def _topmost(folders: Iterable[Path]) -> list[Path]:
     return found
 
 
-def _dicom_volumes(folders: list[Path]) -> Iterator[Volume]:
+def read_dicom(folder: Path) -> Iterator[Volume]:
+    """Read every MR magnitude series in a folder and below; none where it holds no such series.
+
+    Raises:
+        LucidError: The folder or an image cannot be read.
+    """
     from lucidmr.dicom.series import read_series
 
-    for folder in folders:
-        for series in read_series(folder).series:
-            yield Volume(torch.from_numpy(np.stack(list(series.images()))), series.path(0).parent.name)
+    for series in read_series(folder).series:
+        images = torch.from_numpy(np.stack(list(series.images())))
+        yield Volume(images, series.path(0).parent.name, _facts(series.headers[0]))
+
+
+def _facts(header: Any) -> Facts:
+    """Of a DICOM header; values of a wrong kind count as absent."""
+    names = ("Manufacturer", "ManufacturerModelName", "BodyPartExamined", "ProtocolName", "PatientID")
+    vendor, model, anatomy, protocol, subject = (str(header.get(name) or "").strip() or None for name in names)
+    try:
+        field_strength = float(header.get("MagneticFieldStrength"))
+    except (TypeError, ValueError):
+        field_strength = None
+    return Facts(vendor, model, field_strength, anatomy, protocol, subject)

@@ -16,10 +16,9 @@ from torch import Tensor, nn
 from lucidmr.errors import LucidError
 from lucidmr.network.ce_unet import CEUNet
 from lucidmr.network.weights import save_weights
-from lucidmr.raw.pseudo import NativeSlices
 from lucidmr.train.loss import relative_l1
 from lucidmr.train.settings import TrainSettings
-from lucidmr.train.stream import PairStream, batches
+from lucidmr.train.stream import PairStream, Sources, batches
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
@@ -66,9 +65,7 @@ class _Run:
         self.step, self.seconds = state["step"], state["seconds"]
 
 
-def train(
-    sources: list[NativeSlices], settings: TrainSettings, folder: Path, device: torch.device, card: dict[str, Any]
-) -> Path:
+def train(sources: Sources, settings: TrainSettings, folder: Path, device: torch.device, card: dict[str, Any]) -> Path:
     """Train a network, or go on with the checkpoint that lies in the folder.
 
     Args:

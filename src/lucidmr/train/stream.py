@@ -7,17 +7,46 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from lucidmr.corpus.corpus import Corpus
+from lucidmr.corpus.entry import SUFFIX
 from lucidmr.errors import LucidError
 from lucidmr.pairs.simulate import TrainingPair, crop, simulate_pair
+from lucidmr.pairs.source import CorpusPairs, item_generator
 from lucidmr.physics.analytic import kspace
 from lucidmr.physics.fourier import IN_PLANE, to_image
 from lucidmr.physics.phantoms import random_phantom
 from lucidmr.raw.pseudo import NativeSlices, native_slices, pseudo_raw
 from lucidmr.raw.volume import read_volumes
+from lucidmr.scale import one_thread
 from lucidmr.train.settings import TrainSettings
 
+Sources = Sequence[NativeSlices] | CorpusPairs
+"""What a stream is made of."""
 Example = tuple[Tensor, Tensor, Tensor]
 """Inputs (crop, 1, freq, phase), targets of the same shape, contexts (crop, field)."""
+
+
+def gather(folders: Sequence[Path], settings: TrainSettings) -> Sources:
+    """What is in the folders: a corpus, or image volumes.
+
+    Raises:
+        LucidError: Nothing usable is found, or a corpus is not the only folder.
+    """
+    corpora = [folder for folder in folders if any(folder.glob(f"*{SUFFIX}"))]
+    if not corpora:
+        return gather_slices(folders)
+    if len(folders) > 1:
+        raise LucidError(
+            f"{corpora[0]}: is a corpus; name it alone, and put the rest into it with 'lucidmr corpus add'"
+        )
+    return CorpusPairs(Corpus(corpora[0]), settings.seed, target=settings.target, ranges=settings.ranges)
+
+
+def names_of(sources: Sources) -> list[str]:
+    """Names of the volumes or measurements, each once."""
+    if isinstance(sources, CorpusPairs):
+        return sorted({entry.card.source for entry in sources.entries})
+    return sorted({slices.source for slices in sources})
 
 
 def gather_slices(folders: Sequence[Path]) -> list[NativeSlices]:
@@ -38,14 +67,14 @@ class PairStream(Dataset[Example]):
     """Simulated slices cut into squares.
 
     A volume is chosen with a probability that grows with the square root of its number of slices, so that a few long
-    3D scans do not crowd out the rest.
+    3D scans do not crowd out the rest. A corpus has its own row of pairs: item i is cut from what ``lucidmr simulate``
+    writes as pair i, whatever share of synthetic slices the settings ask for.
     """
 
-    def __init__(self, sources: Sequence[NativeSlices], settings: TrainSettings, length: int) -> None:
+    def __init__(self, sources: Sources, settings: TrainSettings, length: int) -> None:
         self.sources = sources
         self.settings = settings
         self.length = length
-        self.weights = torch.tensor([len(slices.images) for slices in sources]).float().sqrt()
 
     def __len__(self) -> int:
         return self.length
@@ -53,18 +82,26 @@ class PairStream(Dataset[Example]):
     def __getitem__(self, index: int) -> Example:
         if index >= self.length:
             raise IndexError(index)
-        generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + index)
-        slices, chosen = self._source(generator)
-        scan = pseudo_raw(slices, chosen, generator)
-        pair = simulate_pair(scan, self.settings.ranges, generator, self.settings.target)
-        squares = torch.stack(list(self._squares(pair, generator)))
+        with one_thread():
+            pair = self.pair(index)
+            squares = torch.stack(list(self._squares(pair, item_generator(self.settings.seed, index, "squares"))))
         context = torch.tensor(pair.context.vector).expand(len(squares), -1)
         return squares[:, 0], squares[:, 1], context
 
-    def _source(self, generator: Generator) -> tuple[NativeSlices, int]:
-        if not self.sources or float(torch.rand(1, generator=generator)) < self.settings.synthetic_share:
+    def pair(self, index: int) -> TrainingPair:
+        """The pair that item ``index`` is cut from."""
+        if isinstance(self.sources, CorpusPairs):
+            return self.sources.pair(index)
+        generator = item_generator(self.settings.seed, index)
+        scan = pseudo_raw(*self._drawn(self.sources, generator), generator)
+        return simulate_pair(scan, self.settings.ranges, generator, self.settings.target)
+
+    def _drawn(self, volumes: Sequence[NativeSlices], generator: Generator) -> tuple[NativeSlices, int]:
+        """Slices of a volume, and which of them."""
+        if not volumes or float(torch.rand(1, generator=generator)) < self.settings.synthetic_share:
             return _synthetic(generator), 0
-        slices = self.sources[int(torch.multinomial(self.weights, 1, generator=generator))]
+        weights = torch.tensor([len(slices.images) for slices in volumes]).float().sqrt()
+        slices = volumes[int(torch.multinomial(weights, 1, generator=generator))]
         return slices, int(torch.randint(len(slices.images), (1,), generator=generator))
 
     def _squares(self, pair: TrainingPair, generator: Generator) -> Iterator[Tensor]:

@@ -1,0 +1,1 @@
+"""A folder of prepared raw data to train and evaluate with."""
