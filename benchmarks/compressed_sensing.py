@@ -8,11 +8,9 @@ take one image at a time, and the time of one is multiplied by the batch. Those 
 
 import argparse
 import importlib.util
-import resource
 import shutil
 import statistics
 import subprocess
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import get_args
 
 import torch
+from cpu_seconds import cpu_seconds
 from torch import Tensor
 
 from lucidmr.physics.coils import loop_array_maps
@@ -54,18 +53,6 @@ def main() -> None:
     medians = {name: statistics.median(values) for name, values in times.items()}
     for name, seconds in medians.items():
         print(f"{name:<28} {seconds:7.2f} s   {seconds / medians[name.split(',')[0]]:6.1f} x")
-
-
-def cpu_seconds(job: Callable[[], object]) -> float:
-    """Of this process and the programs it calls."""
-    began = time.process_time(), _children()
-    job()
-    return time.process_time() - began[0] + _children() - began[1]
-
-
-def _children() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def scan() -> tuple[Tensor, Tensor, Tensor]:

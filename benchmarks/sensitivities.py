@@ -8,11 +8,9 @@ the medians are printed. What is not installed is left out; BART's seconds inclu
 
 import argparse
 import os
-import resource
 import shutil
 import statistics
 import subprocess
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +19,7 @@ from tempfile import TemporaryDirectory
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before anything starts its threads
 
 import torch
+from cpu_seconds import cpu_seconds
 from torch import Tensor
 
 from lucidmr.physics.coils import loop_array_maps
@@ -61,18 +60,6 @@ def scan(side: int, n_coils: int) -> Tensor:
     maps = loop_array_maps(n_coils, (1, side, side), torch.Generator().manual_seed(0))
     kspace = to_kspace(maps * image(anatomy_phantom(), side, side).reshape(1, side, side))
     return kspace + complex_noise(tuple(kspace.shape), 0.01, torch.Generator().manual_seed(1))
-
-
-def cpu_seconds(run: Callable[[], object]) -> float:
-    """Of this process and its children."""
-    began = _spent()
-    run()
-    return _spent() - began
-
-
-def _spent() -> float:
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def ours(kspace: Tensor, batch: int) -> dict[str, Callable[[], object]]:

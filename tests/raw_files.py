@@ -7,13 +7,33 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
+from lucidmr.errors import LucidError
 from lucidmr.physics.fourier import FREQ, central_band, to_image, to_kspace
 from lucidmr.physics.noise import complex_noise
+from lucidmr.raw.read import read_raw
+from lucidmr.raw.selection import EVERYTHING, Selection
 from properties import seeded
 from scans import disc_scan
+
+
+def failure(path: Path, selection: Selection = EVERYTHING) -> str:
+    """What is said of a file that cannot be read: one line that begins with its name."""
+    with pytest.raises(LucidError) as caught:
+        read_raw(path, selection)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    return message
+
+
+def close(first: Tensor, second: Tensor) -> None:
+    """Equal to float rounding."""
+    torch.testing.assert_close(first, second, rtol=1e-5, atol=1e-5 * float(second.abs().max()))
+
 
 FACTS = {
     "acquisitionSystemInformation": {

@@ -14,7 +14,7 @@ from lucidmr.errors import LucidError
 from lucidmr.physics.fourier import to_image
 from lucidmr.raw.read import read_raw
 from lucidmr.raw.selection import EVERYTHING, Selection
-from raw_files import slices, volume, write_matlab_hdf5, write_ra
+from raw_files import close, slices, volume, write_matlab_hdf5, write_ra
 
 AXES = "phase,freq,scan,coil"
 
@@ -26,10 +26,6 @@ def failure(path: Path, selection: Selection = EVERYTHING) -> str:
     assert message.startswith(str(path.parent))
     assert "\n" not in message
     return message
-
-
-def close(first, second) -> None:
-    torch.testing.assert_close(first, second, rtol=1e-5, atol=1e-5 * float(second.abs().max()))
 
 
 def barts(kspace: torch.Tensor) -> np.ndarray:

@@ -6,28 +6,14 @@ import h5py
 import pytest
 import torch
 
-from lucidmr.errors import LucidError
 from lucidmr.raw.read import read_raw
-from lucidmr.raw.selection import EVERYTHING, Selection
-from raw_files import ismrmrd_xml, oversampled, slices, write_fastmri
+from lucidmr.raw.selection import Selection
+from raw_files import close, failure, ismrmrd_xml, oversampled, slices, write_fastmri
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "file1.h5"
-
-
-def failure(path: Path, selection: Selection = EVERYTHING) -> str:
-    with pytest.raises(LucidError) as caught:
-        read_raw(path, selection)
-    message = str(caught.value)
-    assert message.startswith(f"{path}: ")
-    assert "\n" not in message
-    return message
-
-
-def close(first, second) -> None:
-    torch.testing.assert_close(first, second, rtol=1e-5, atol=1e-5 * float(second.abs().max()))
 
 
 def test_multi_coil_slices_without_oversampling(path: Path) -> None:

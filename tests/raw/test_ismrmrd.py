@@ -4,33 +4,19 @@ import h5py
 import pytest
 import torch
 
-from lucidmr.errors import LucidError
 from lucidmr.physics.fourier import FREQ, to_image
 from lucidmr.physics.noise import complex_noise
 from lucidmr.raw.ismrmrd import CALIBRATION, CALIBRATION_AND_IMAGING, NOISE, REVERSE
 from lucidmr.raw.ramp import Trapezoid
 from lucidmr.raw.read import read_raw
-from lucidmr.raw.selection import EVERYTHING, Selection
+from lucidmr.raw.selection import Selection
 from properties import seeded
-from raw_files import Acquisition, ismrmrd_xml, oversampled, readouts, slices, volume, write_ismrmrd
+from raw_files import Acquisition, close, failure, ismrmrd_xml, oversampled, readouts, slices, volume, write_ismrmrd
 
 
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "scan.h5"
-
-
-def failure(path, selection=EVERYTHING) -> str:
-    with pytest.raises(LucidError) as caught:
-        read_raw(path, selection)
-    message = str(caught.value)
-    assert message.startswith(f"{path}: ")
-    assert "\n" not in message
-    return message
-
-
-def close(first, second) -> None:
-    torch.testing.assert_close(first, second, rtol=1e-5, atol=1e-5 * float(second.abs().max()))
 
 
 @pytest.mark.parametrize("factor", [1, 2])

@@ -17,7 +17,7 @@ from lucidmr.raw.measurement import Measurement
 from lucidmr.raw.read import read_raw
 from lucidmr.raw.selection import EVERYTHING, Selection
 from lucidmr.raw.twix import CALIBRATION, CALIBRATION_AND_IMAGING, NOISE, REVERSED
-from raw_files import oversampled, slices, volume
+from raw_files import close, failure, oversampled, slices, volume
 
 
 def measured(*names: str) -> Path:
@@ -29,15 +29,6 @@ def measured(*names: str) -> Path:
 
 def magnitude(found: Measurement) -> Tensor:
     return to_image(found.kspace).norm(dim=1)[0, 0]
-
-
-def failure(path: Path) -> str:
-    with pytest.raises(LucidError) as caught:
-        read_raw(path)
-    message = str(caught.value)
-    assert message.startswith(f"{path}: ")
-    assert "\n" not in message
-    return message
 
 
 def block(
@@ -82,10 +73,6 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         return read_raw(path, selection)
 
     return read
-
-
-def close(first, second) -> None:
-    torch.testing.assert_close(first, second, rtol=1e-5, atol=1e-5 * float(second.abs().max()))
 
 
 @pytest.mark.parametrize("kspace", [slices(), volume()], ids=["2D", "3D"])

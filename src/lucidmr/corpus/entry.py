@@ -11,10 +11,8 @@ or ``images`` (scan, freq, phase) float32, ``signal`` (scan), ``verdicts`` as JS
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -23,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lucidmr.corpus.files import whole_file
+from lucidmr.corpus.files import whole_hdf5
 from lucidmr.errors import LucidError
 from lucidmr.physics.sampling import Sampling
 from lucidmr.raw.measurement import Facts
@@ -121,7 +119,7 @@ def write_scans(
     Raises:
         LucidError: The file cannot be written.
     """
-    with _new_file(path) as file:
+    with whole_hdf5(path) as file:
         _write_head(file, card, [scan.signal for scan in scans], verdicts, thumbnail)
         if scans:
             shape = tuple(scans[0].kspace.shape)
@@ -142,20 +140,10 @@ def write_images(path: Path, card: Card, slices: NativeSlices, thumbnail: Tensor
     Raises:
         LucidError: The file cannot be written.
     """
-    with _new_file(path) as file:
+    with whole_hdf5(path) as file:
         _write_head(file, card, [slices.signal] * card.scans, (), thumbnail)
         shape = tuple(slices.images.shape)
         _dataset(file, "images", shape, (1, *shape[1:]), np.float32)[...] = slices.images.numpy()
-
-
-@contextmanager
-def _new_file(path: Path) -> Iterator[h5py.File]:
-    """A file made in memory and written at the end: HDF5 may crash where it cannot write, as on a full disk."""
-    buffer = BytesIO()
-    with h5py.File(buffer, "w") as file:
-        yield file
-    with whole_file(path) as part:
-        part.write_bytes(buffer.getbuffer())
 
 
 def _write_head(

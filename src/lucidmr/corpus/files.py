@@ -4,9 +4,12 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
+
+import h5py
 
 from lucidmr.errors import LucidError
 
@@ -42,6 +45,19 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_hdf5(path: Path) -> Iterator[h5py.File]:
+    """An HDF5 file made in memory and written by :func:`whole_file` when the block ends.
+
+    HDF5 may crash where it cannot write, as on a full disk; writing bytes ends in an error that can be told.
+    """
+    buffer = BytesIO()
+    with h5py.File(buffer, "w") as file:
+        yield file
+    with whole_file(path) as part:
+        part.write_bytes(buffer.getbuffer())
 
 
 def remove_abandoned(folder: Path) -> None:

@@ -55,19 +55,7 @@ class Degradation:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Degradation":
         """The inverse of :meth:`to_json`."""
-        return cls(**{**values, **{name: _sampling(values[name]) for name in ("target", "input")}})
-
-
-def _sampling(values: dict[str, Any]) -> Sampling:
-    axes = {name: AxisSampling(**values[name]) for name in ("freq", "phase", "slice")}
-    pattern = values["undersampling"] and _undersampling(values["undersampling"])
-    return Sampling(**{**values, **axes, "undersampling": pattern})
-
-
-def _undersampling(values: dict[str, Any]) -> _Undersampling:
-    """Random patterns alone have a seed."""
-    kind = RandomUndersampling if "seed" in values else UniformUndersampling
-    return kind(**{**values, "calibration": tuple(values["calibration"])})
+        return cls(**{**values, **{name: Sampling.from_json(values[name]) for name in ("target", "input")}})
 
 
 def draw_degradation(

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from lucidmr.context import SCHEMA_VERSION, Context
-from lucidmr.corpus.files import remove_abandoned, whole_file
+from lucidmr.corpus.files import remove_abandoned, whole_file, whole_hdf5
 from lucidmr.errors import LucidError
 from lucidmr.pairs.simulate import TrainingPair
 from lucidmr.pairs.source import CorpusPairs
@@ -133,7 +133,7 @@ def write_pair(path: Path, pair: TrainingPair) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LucidError(f"{path.parent}: cannot be made ({error.strerror}); choose another folder") from error
-    with whole_file(path) as part, h5py.File(part, "w") as file:
+    with whole_hdf5(path) as file:
         file.attrs["lucidmr_pair"] = FORMAT
         file.attrs["record"] = json.dumps(record_of(pair))
         for name, image in (("input", pair.input), ("target", pair.target)):

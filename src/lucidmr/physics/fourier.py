@@ -12,6 +12,7 @@ from jaxtyping import Complex
 from torch import Tensor
 from torch.fft import fftn, ifftn
 
+COIL: Final = -4
 SLICE: Final = -3
 FREQ: Final = -2
 PHASE: Final = -1

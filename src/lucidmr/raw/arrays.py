@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lucidmr.errors import LucidError
-from lucidmr.physics.fourier import to_kspace
+from lucidmr.physics.fourier import COIL, to_kspace
 from lucidmr.raw.files import check_size
 from lucidmr.raw.measurement import Measurement
 from lucidmr.raw.selection import Selection
 
 AXES: Final = ("average", "repetition", "contrast", "scan", "coil", "slice", "freq", "phase")
 """Names of axes. "scan" runs over the slices of a 2D measurement; "slice" is Fourier encoded, as freq and phase are."""
-_COIL: Final = -4
 _EXAMPLE: Final = 'axes="coil,freq,phase"'
 
 
@@ -114,12 +113,12 @@ def from_array(array: NDArray[Any], selection: Selection, path: Path) -> Measure
     array, axes = _taken(array, axes, selection, path)
     kspace = _in_order(array, axes)
     if selection.domain == "image":
-        kspace, acquired = to_kspace(kspace), torch.ones_like(kspace.select(_COIL, 0), dtype=torch.bool)
+        kspace, acquired = to_kspace(kspace), torch.ones_like(kspace.select(COIL, 0), dtype=torch.bool)
     else:
-        acquired = (kspace != 0).any(_COIL)
+        acquired = (kspace != 0).any(COIL)
     if len(kspace) > 1:
         # Averages may have measured different lines.
-        kspace = kspace.sum(0, keepdim=True) / acquired.sum(0, keepdim=True).clamp_min(1).unsqueeze(_COIL)
+        kspace = kspace.sum(0, keepdim=True) / acquired.sum(0, keepdim=True).clamp_min(1).unsqueeze(COIL)
         acquired = acquired.any(0, keepdim=True)
     return Measurement(kspace.flatten(0, 3), acquired.flatten(0, 3), source=selection.source(path.name))
 

@@ -12,10 +12,10 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from lucidmr.degrade.apply import Acquired
-from lucidmr.physics.fourier import resize_kspace, to_image, to_kspace
+from lucidmr.physics.fourier import COIL, resize_kspace, to_image, to_kspace
 from lucidmr.physics.sampling import Sampling, plane_mask, sampling_mask, support_mask
 from lucidmr.physics.undersampling import UniformUndersampling
-from lucidmr.reconstruct.combine import COIL, phase_sum, root_sum_of_squares, sensitivity_weighted, virtual_coil
+from lucidmr.reconstruct.combine import phase_sum, root_sum_of_squares, sensitivity_weighted, virtual_coil
 from lucidmr.reconstruct.component import background_phase, component
 from lucidmr.reconstruct.compressed_sensing import compressed_sensing
 from lucidmr.reconstruct.distortion import correct_distortion
@@ -99,7 +99,7 @@ def unalias(acquired: Acquired, how: Reconstruction, sensitivities: Sensitivitie
         image = _sense(kspace, maps, sampling, method)
     else:
         image = _compressed_sensing(kspace, maps, sampling, method)
-    return to_kspace(image).unsqueeze(-4) * support
+    return to_kspace(image).unsqueeze(COIL) * support
 
 
 def _sense(kspace: KSpace, maps: CoilMaps, sampling: Sampling, how: Sense) -> ComplexImage:

@@ -3,17 +3,16 @@
 from collections.abc import Iterable
 from functools import reduce
 from itertools import zip_longest
-from typing import Final
 
 import torch
 from jaxtyping import Complex
 from torch import Tensor
 from torch.linalg import eigh
 
+from lucidmr.physics.fourier import COIL
 from lucidmr.reconstruct.filter import low_pass
 from lucidmr.shapes import CoilMaps, ComplexImage, Image
 
-COIL: Final = -4
 CoilByCoil = Iterable[ComplexImage]
 """One image (..., slice, freq, phase) per coil; each is asked for once, so they need not exist side by side."""
 

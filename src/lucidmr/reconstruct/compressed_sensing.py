@@ -8,14 +8,13 @@ import torch
 from torch import Generator, Tensor
 from torch.fft import fftn, ifftn, ifftshift
 
-from lucidmr.physics.fourier import ENCODED, FREQ, PHASE, SLICE, to_image
+from lucidmr.physics.fourier import COIL, ENCODED, FREQ, PHASE, SLICE, to_image
 from lucidmr.physics.solvers import Split, proximal_gradient, total_variation_denoised
 from lucidmr.physics.wavelets import wavelet_levels, wavelet_shrinkage
 from lucidmr.shapes import CoilMaps, ComplexImage, KSpace, Mask
 
 Prior = Literal["wavelet", "total_variation"]
 Shift = tuple[int, ...]
-COIL: Final = -4
 TOLERANCE: Final = 0.01
 """How far above 1 the root sum of squares of estimated sensitivities may lie."""
 

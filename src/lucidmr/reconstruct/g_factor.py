@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Complex
 from torch import Tensor
 
-from lucidmr.physics.fourier import FREQ, PHASE, SLICE
+from lucidmr.physics.fourier import COIL, FREQ, PHASE, SLICE
 from lucidmr.physics.undersampling import UniformUndersampling
 from lucidmr.reconstruct.grappa import GrappaWeights, hybrid_kernels
-from lucidmr.reconstruct.sense import COIL, alias_gram, alias_groups, coils_in_groups, from_groups, regularized
+from lucidmr.reconstruct.sense import alias_gram, alias_groups, coils_in_groups, from_groups, regularized
 from lucidmr.shapes import CoilMaps, Image
 
 

@@ -20,10 +20,10 @@ from jaxtyping import Complex, Int
 from torch import Tensor
 from torch.fft import fft, ifft
 
-from lucidmr.physics.fourier import FREQ, PHASE, SLICE
+from lucidmr.physics.fourier import COIL, FREQ, PHASE, SLICE
 from lucidmr.physics.undersampling import UniformUndersampling
 from lucidmr.reconstruct.blocks import positions_per_block
-from lucidmr.reconstruct.sense import COIL, check_finite
+from lucidmr.reconstruct.sense import check_finite
 from lucidmr.shapes import KSpace, Mask
 
 Step = tuple[int, int]

@@ -18,12 +18,11 @@ from torch import Tensor
 from torch.fft import fftn, ifftn, ifftshift
 
 from lucidmr.physics.conjugate_gradient import conjugate_gradient
-from lucidmr.physics.fourier import FREQ, PHASE, SLICE, to_image
+from lucidmr.physics.fourier import COIL, FREQ, PHASE, SLICE, to_image
 from lucidmr.physics.undersampling import UniformUndersampling
 from lucidmr.reconstruct.blocks import positions_per_block
 from lucidmr.shapes import CoilMaps, ComplexImage, KSpace, Mask
 
-COIL: Final = -4
 SMALLEST_REGULARIZATION: Final = 1e-6
 """What the closed form adds at least: aliases that the coils cannot tell apart in single precision stay finite."""
 

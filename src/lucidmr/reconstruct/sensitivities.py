@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from lucidmr.physics.fourier import ENCODED
+from lucidmr.physics.fourier import COIL, ENCODED
 from lucidmr.physics.sensitivities import espirit, inati, low_resolution, walsh
-from lucidmr.reconstruct.combine import COIL, total_power
+from lucidmr.reconstruct.combine import total_power
 from lucidmr.reconstruct.settings import SensitivityMethod
 from lucidmr.shapes import CoilMaps
 
