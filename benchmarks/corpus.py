@@ -21,6 +21,7 @@ from lucidmr.physics.fourier import IN_PLANE, to_image, to_kspace
 from lucidmr.physics.noise import complex_noise
 from lucidmr.physics.phantoms import random_phantom
 from lucidmr.raw.selection import Selection
+from lucidmr.scale import Workers
 
 
 def write_measurement(path: Path, slices: int, coils: int, size: int, seed: int) -> None:
@@ -57,11 +58,9 @@ def main() -> None:
         megabytes = sum(source.path.stat().st_size for source in sources) / 1e6
         print(f"{options.files} files, {megabytes:.0f} MB")
         for workers in (1, 2, 1, 2):
-            how = Adding(
-                home / f"corpus-{perf_counter()}", selection=Selection(axes="scan,coil,freq,phase"), workers=workers
-            )
+            how = Adding(home / f"corpus-{perf_counter()}", selection=Selection(axes="scan,coil,freq,phase"))
             start, used = perf_counter(), cpu_seconds()
-            added = sum(outcome.added for outcome in add_all(sources, how))
+            added = sum(outcome.added for outcome in add_all(sources, how, Workers(workers)))
             wall, cpu = perf_counter() - start, cpu_seconds() - used
             rate = f"{megabytes / wall:.0f} MB/s, {added * options.slices / wall:.1f} slices/s"
             print(f"{workers} workers: {added} added in {wall:.1f} s ({cpu:.1f} CPU s), {rate}")

@@ -1,6 +1,6 @@
 """Pairs per second that ``lucidmr simulate`` writes by number of workers, and the memory over many pairs.
 
-    python benchmarks/simulate.py [--pairs N] [--workers 1 2] [--size 96] [--coils 8]
+    python benchmarks/simulate.py [--pairs N] [--workers 1 2] [--size 96] [--coils 8] [--figure FILE]
 
 The corpus is made on the fly: noisy 2D scans of a phantom, some of them partial Fourier. Memory is the resident size of
 the process that simulates, sampled after every pair of a run with one worker.
@@ -19,6 +19,7 @@ import torch
 from lucidmr.corpus.corpus import Corpus
 from lucidmr.corpus.entry import Card, write_scans
 from lucidmr.corpus.split import Split
+from lucidmr.drawing.charts import curve
 from lucidmr.pairs.source import CorpusPairs
 from lucidmr.pairs.write import write_pairs
 from lucidmr.physics.analytic import kspace
@@ -31,6 +32,8 @@ from lucidmr.raw.scan import RawScan
 from lucidmr.scale import Workers
 
 PICTURE = torch.zeros(4, 4, dtype=torch.uint8)
+POINTS = 250
+"""Of the figure: each is the largest size over its share of the pairs."""
 
 
 def corpus(folder: Path, size: int, coils: int, measurements: int = 4, scans: int = 8) -> Corpus:
@@ -73,8 +76,8 @@ def processor_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def measure(pairs: CorpusPairs, count: int, workers: int, folder: Path) -> None:
-    """Print the rate, the size on disk, and the memory where this process does the work."""
+def measure(pairs: CorpusPairs, count: int, workers: int, folder: Path) -> list[float]:
+    """Print the rate, the size on disk, and the memory where this process does the work; MiB after every pair."""
     start, busy, sizes = time.perf_counter(), processor_seconds(), []
     for outcome in write_pairs(pairs, range(count), folder, Workers(workers)):
         sizes.append(resident())
@@ -90,6 +93,14 @@ def measure(pairs: CorpusPairs, count: int, workers: int, folder: Path) -> None:
         parts = [median(sizes[at : at + tenth]) for at in range(0, tenth * 10, tenth)]
         line += f"; resident MiB by tenths: {', '.join(f'{part:.0f}' for part in parts)}"
     print(line)
+    return sizes
+
+
+def draw(sizes: list[float], path: Path) -> None:
+    """Memory over pairs."""
+    step = max(1, len(sizes) // POINTS)
+    points = [(float(at + step), max(sizes[at : at + step])) for at in range(0, len(sizes) - step + 1, step)]
+    path.write_text(curve(points, "pairs", "resident MiB"), encoding="utf-8")
 
 
 def main() -> None:
@@ -100,12 +111,15 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=96)
     parser.add_argument("--coils", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--figure", type=Path, help="SVG of the memory over the pairs, of one worker")
     options = parser.parse_args()
     with TemporaryDirectory() as folder:
         source = corpus(Path(folder), options.size, options.coils)
         for workers in options.workers:
             pairs = CorpusPairs(source, options.seed)
-            measure(pairs, options.pairs, workers, Path(folder) / f"{workers} workers")
+            sizes = measure(pairs, options.pairs, workers, Path(folder) / f"{workers} workers")
+            if workers == 1 and options.figure:
+                draw(sizes, options.figure)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Shared by all tests: a tiny network, so that enhancing a small image takes milliseconds."""
+"""Shared by all tests: a tiny network, so that enhancing a small image takes milliseconds; a small cluster."""
+
+import warnings
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -51,3 +54,17 @@ def device(request):
     if request.param == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     return torch.device(request.param)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[str]:
+    """The address of two Ray nodes on this computer."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    from ray.cluster_utils import Cluster
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Ray's own
+        nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+        nodes.add_node(num_cpus=1)
+        yield nodes.address
+        nodes.shutdown()

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from pydicom.data import get_testdata_file
 
 from lucidmr import cli
 from lucidmr.dicom.create import Protocol, create_series
-from lucidmr.enhance import pipeline
+from lucidmr.enhance import pipeline, prepare
+from lucidmr.network.weights import adapted, save_weights
 from mixed_corpus import mixed_corpus
 
 SIDE = 64
@@ -23,24 +25,38 @@ SIDE = 64
 
 @pytest.fixture(autouse=True)
 def small_grid(monkeypatch):
-    monkeypatch.setattr(pipeline, "SIDE_2D", 96)
-    monkeypatch.setattr(pipeline, "SIDE_3D", 96)
+    monkeypatch.setattr(prepare, "SIDE_2D", 96)
+    monkeypatch.setattr(prepare, "SIDE_3D", 96)
     monkeypatch.setattr(pipeline, "fast_precision", lambda device: torch.float32)
 
 
 @pytest.fixture
-def lucidmr(monkeypatch, capsys, tiny_weights):
+def run(monkeypatch, capsys):
     """Run a command; gives exit status, standard output, and the lines of standard error."""
 
     def run(*words):
-        extra = ["--weights", str(tiny_weights)] if words[0] == "enhance" else []
-        monkeypatch.setattr(sys, "argv", ["lucidmr", *map(str, words), *extra])
+        monkeypatch.setattr(sys, "argv", ["lucidmr", *map(str, words)])
         with pytest.raises(SystemExit) as stopped:
             cli.main()
         printed = capsys.readouterr()
         return stopped.value.code, printed.out, printed.err.splitlines()
 
     return run
+
+
+@pytest.fixture
+def lucidmr(run, tiny_weights):
+    """Run a command; enhancing is done with tiny weights."""
+    return lambda *words: run(*words, *(["--weights", tiny_weights] if words[0] == "enhance" else []))
+
+
+@pytest.fixture(scope="session")
+def tiny_weights_3d(tiny_model, tmp_path_factory):
+    """The tiny network's weights for stacks of three slices."""
+    network = adapted(tiny_model.network, replace(tiny_model.network.settings, slices=3))
+    path = tmp_path_factory.mktemp("weights") / "volumes.safetensors"
+    save_weights(network, {"name": "volumes", "version": "0"}, path)
+    return path
 
 
 @pytest.fixture
@@ -83,6 +99,30 @@ def test_report_is_one_html_file_without_the_patient(lucidmr, source, tmp_path):
     assert "Phantom^Lucid" not in page
 
 
+def test_series_reconstructed_with_deep_learning_are_processed_only_when_asked(lucidmr, source, tmp_path):
+    write_series(tmp_path / "in" / "dl", identity="dl", number=2, description="t2 Deep Resolve")
+    status, _, err = lucidmr("enhance", tmp_path / "in", tmp_path / "out", "--noise-reduction", "1.2")
+    assert status == 0
+    assert len(outputs(tmp_path / "out")) == 3
+    (line,) = err
+    assert line.startswith("lucidmr: passed over: series 2 (t2 Deep Resolve): reconstructed with deep learning")
+    assert line.endswith("add --include-dl to process it all the same")
+    words = ("--noise-reduction", "1.2", "--include-dl")
+    status, _, err = lucidmr("enhance", tmp_path / "in", tmp_path / "all", *words)
+    assert status == 0
+    assert len(outputs(tmp_path / "all")) == 6
+    assert "warning: reconstructed with deep learning by the scanner already" in err[0]
+
+
+def test_compressed_output(lucidmr, source, tmp_path):
+    status, _, _ = lucidmr("enhance", source, tmp_path / "out", "--noise-reduction", "1.2", "--compress")
+    assert status == 0
+    for path in outputs(tmp_path / "out"):
+        written = pydicom.dcmread(path)
+        assert written.file_meta.TransferSyntaxUID == pydicom.uid.JPEG2000Lossless
+        assert written.pixel_array.shape == (96, 96)
+
+
 def test_gain_sets_both_directions_and_one_direction_goes_first():
     def asked(**options):
         return cli.Enhance(Path("a"), Path("b"), **options).enhancement
@@ -90,6 +130,8 @@ def test_gain_sets_both_directions_and_one_direction_goes_first():
     assert asked(gain=1.5).gains[:2] == (1.5, 1.5)
     assert asked(gain=1.5, gain_phase=1.0).gains[:2] == (1.5, 1.0)
     assert asked(gain_freq=2.0).gains[:2] == (2.0, 1.0)
+    assert asked(gain=1.5).gains.slice == 1.0
+    assert asked(gain_slice=1.5).gains == (1.0, 1.0, 1.5)
     assert asked(restore_partial_fourier=False).restore_partial_fourier is False
 
 
@@ -104,6 +146,7 @@ def test_gain_sets_both_directions_and_one_direction_goes_first():
         ("--gain-freq", "0"),
         ("--gain-phase", "inf"),
         ("--gain-phase", "-1"),
+        ("--gain-slice", "4"),
     ],
 )
 def test_values_out_of_range_are_refused_before_anything_is_read(lucidmr, tmp_path, option, value):
@@ -199,17 +242,49 @@ def test_output_in_the_source_is_refused(lucidmr, source, inside):
     assert content(source) == before
 
 
-def test_broken_weights_are_one_line(monkeypatch, capsys, source, tmp_path):
-    (tmp_path / "w.safetensors").write_bytes(b"no")
-    monkeypatch.setattr(
-        sys,
-        "argv",
-        ["lucidmr", "enhance", str(source), str(tmp_path / "out"), "--weights", str(tmp_path / "w.safetensors")],
+def test_3d_weights_are_for_3d_series(lucidmr, source, tmp_path, tiny_weights_3d):
+    write_series(source / "volume", number=2, identity="volume", three_dimensional=True)
+    options = ("--weights", tiny_weights_3d, "--gain-slice", "1.5", "--noise-reduction", "1.2")
+    status, _, err = lucidmr("enhance", source, tmp_path / "both", *options)
+    assert status == 0
+    assert len(err) == 1
+    assert "series 1 (T2 TSE tra): warning: a gain along slice needs a 3D acquisition: it was ignored" in err[0]
+    found = {pydicom.dcmread(path).SeriesNumber: pydicom.dcmread(path) for path in outputs(tmp_path / "both")}
+    assert "model tiny 0" in found[1001].DerivationDescription
+    assert "gain along slice" not in found[1001].DerivationDescription
+    assert "model volumes 0" in found[1002].DerivationDescription
+    assert "gain along slice 1.5" in found[1002].DerivationDescription
+
+
+def test_3d_weights_alone_refuse_2d_series_and_the_rest_goes_on(run, source, tmp_path, tiny_weights_3d):
+    write_series(source / "volume", number=2, identity="volume", three_dimensional=True)
+    options = ("--weights", tiny_weights_3d, "--noise-reduction", "1.2")
+    status, out, err = run("enhance", source, tmp_path / "out", *options)
+    assert status == 1
+    assert len(err) == 1
+    assert (
+        "series 1 (T2 TSE tra): is a 2D acquisition without adjoining slices, the weights volumes 0 need at least 3"
+        in err[0]
     )
-    with pytest.raises(SystemExit) as stopped:
-        cli.main()
-    assert stopped.value.code == 2
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert out.startswith("series 2 (T2 TSE tra): 3 images")
+
+
+def test_a_volume_with_a_gap_is_enhanced_slice_by_slice(lucidmr, tmp_path, tiny_weights_3d):
+    volume = write_series(tmp_path / "in", three_dimensional=True)
+    last = sorted(volume.iterdir())[-1]
+    dataset = pydicom.dcmread(last)
+    dataset.ImagePositionPatient = ["0", "0", str(float(dataset.ImagePositionPatient[2]) + 5.5)]
+    dataset.save_as(last)
+    options = ("--weights", tiny_weights_3d, "--noise-reduction", "1.2")
+    status, _, _ = lucidmr("enhance", volume, tmp_path / "out", *options)
+    assert status == 0
+    assert "model tiny 0" in pydicom.dcmread(outputs(tmp_path / "out")[0]).DerivationDescription
+
+
+def test_broken_weights_are_one_line(run, source, tmp_path):
+    (tmp_path / "w.safetensors").write_bytes(b"no")
+    status, _, err = run("enhance", source, tmp_path / "out", "--weights", tmp_path / "w.safetensors")
+    assert (status, len(err)) == (2, 1)
 
 
 def test_inspect_as_json(lucidmr, source):
@@ -290,6 +365,20 @@ def test_simulate_says_what_is_wrong_in_one_line(lucidmr, tmp_path, words, said)
     assert said in err[0]
     status, _, err = lucidmr("simulate", tmp_path / "nowhere", tmp_path / "out")
     assert (status, len(err)) == (2, 1)
+
+
+def test_simulate_reports_on_the_pairs_that_are_there(lucidmr, tmp_path):
+    corpus, page = mixed_corpus(tmp_path / "corpus"), tmp_path / "report.html"
+    assert lucidmr("simulate", corpus, tmp_path / "out", "--report", page)[0] == 2
+    lucidmr("simulate", corpus, tmp_path / "out", "--pairs", "3")
+    status, out, err = lucidmr("simulate", corpus, tmp_path / "out", "--report", page)
+    assert (status, err) == (0, [])
+    assert "report of 3 pairs, 0 passed over" in out
+    (tmp_path / "out" / "000000" / "000000001.h5").write_bytes(b"nothing")
+    status, out, err = lucidmr("simulate", corpus, tmp_path / "out", "--report", page)
+    assert (status, len(err)) == (1, 1)
+    assert "000000001.h5: is damaged or no pair" in err[0]
+    assert "report of 2 pairs, 1 passed over" in out
 
 
 def test_train_takes_a_corpus(lucidmr, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from lucidmr import cli
-from lucidmr.enhance import pipeline
+from lucidmr.enhance import prepare
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -17,7 +17,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 @pytest.fixture(autouse=True)
 def coarser_grid(monkeypatch):
     """The demo's stored matrix: a tenth of the time."""
-    monkeypatch.setattr(pipeline, "SIDE_2D", 320)
+    monkeypatch.setattr(prepare, "SIDE_2D", 320)
 
 
 def test_demo(tmp_path, monkeypatch, capsys):

@@ -9,8 +9,8 @@ import lucidmr
 from lucidmr.context import SCHEMA_VERSION
 from lucidmr.demo import simulate_slice
 from lucidmr.dicom.create import Protocol, create_series
-from lucidmr.enhance import pipeline
-from lucidmr.network.weights import PACKAGED, load_model
+from lucidmr.enhance import prepare
+from lucidmr.network.weights import PACKAGED_2D, load_model
 from lucidmr.physics.phantoms import anatomy_phantom
 
 
@@ -30,7 +30,7 @@ def series(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def coarser_grid(monkeypatch):
     """Twice instead of three times the matrix: a quarter of the time, and extents the network knows as well."""
-    monkeypatch.setattr(pipeline, "SIDE_2D", 640)
+    monkeypatch.setattr(prepare, "SIDE_2D", 640)
 
 
 def test_card_is_complete(model):
@@ -41,7 +41,7 @@ def test_card_is_complete(model):
     assert card["compute"]["steps"] > 1000
     assert {"training", "network", "volumes", "intended_use", "measured"} <= card.keys()
     assert 9e6 < sum(parameter.numel() for parameter in model.network.parameters()) < 14e6
-    assert PACKAGED.stat().st_size < 50e6
+    assert PACKAGED_2D.stat().st_size < 50e6
 
 
 def test_dial_on_a_phantom(model, series):

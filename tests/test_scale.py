@@ -2,7 +2,6 @@
 
 import os
 import signal
-import warnings
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -87,20 +86,6 @@ def test_threads_are_as_before_after_the_block() -> None:
 def test_no_worker_is_an_error() -> None:
     with pytest.raises(ValueError, match="workers is 0; it must be at least 1"):
         Workers(0)
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    """The address of two Ray nodes on this computer."""
-    pytest.importorskip("ray", reason="Ray is not installed")
-    from ray.cluster_utils import Cluster
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Ray's own
-        nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-        nodes.add_node(num_cpus=1)
-        yield nodes.address
-        nodes.shutdown()
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -6,14 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lucidmr.standardize import (
-    Standardization,
-    interpolate,
-    plan,
-    restore,
-    standard_grid,
-    standardize,
-)
+from lucidmr.context import standard_grid
+from lucidmr.standardize import Standardization, interpolate, plan, restore, standardize
 from properties import seeded
 
 SIDE = 48

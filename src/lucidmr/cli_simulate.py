@@ -41,11 +41,15 @@ class Simulate:
     """Where to compute; auto takes CUDA where there is one."""
     replay: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
     """Simulate the pair of this file once more, into OUT, and compare the two."""
+    report: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """Write an HTML page on the pairs in OUT, what was drawn for them and examples; none are made."""
 
     def run(self) -> int:
         """Make the pairs; one that fails does not stop the others."""
         from lucidmr.corpus.corpus import Corpus
 
+        if self.report is not None:
+            return self._report(self.report)
         corpus = Corpus(self.corpus.resolve())
         return self._make(corpus) if self.replay is None else self._replay(corpus, self.replay)
 
@@ -95,3 +99,14 @@ class Simulate:
         most = max(float((one - other).abs().max()) / abs(again.rescale[0]) for one, other in images)
         complain(f"{path}: differs from its replay by up to {most:.3g} stored integers; same version and device?")
         return 1
+
+    def _report(self, report: Path) -> int:
+        from lucidmr.pairs.report import write_report
+        from lucidmr.pairs.write import paths_in
+
+        paths = paths_in(self.out)
+        refused = write_report(tracked(iter(paths), "reading", len(paths)), report)
+        for line in refused:
+            complain(f"passed over: {line}")
+        say(f"report of {len(paths) - len(refused)} pairs, {len(refused)} passed over: {report}")
+        return 1 if refused else 0

@@ -20,6 +20,14 @@ NOISE_REDUCTION_RANGE: Final = (1.0, 8.0)
 GAIN_RANGE: Final = (1.0, 3.0)
 PARTIAL_FOURIER_RANGE: Final = (0.5, 1.0)
 
+SIDE_2D: Final = 1024
+"""Pixels along freq of a standardized image of a 2D acquisition (the paper, section 2.3)."""
+SIDE_3D: Final = 768
+"""The same for a 3D acquisition."""
+MOST_INTERPOLATION: Final = 4.0
+"""Ours: matrices coarser than a quarter of the side stay coarser than it. A finer grid would hold nothing more (the
+largest gain is 3), and a 64 x 64 functional series would grow 256-fold."""
+
 
 class Directions(NamedTuple):
     """One value per encoding direction; ``None`` where it is unknown."""
@@ -156,6 +164,12 @@ class Context:
 
 
 CONTEXT_FIELDS: Final = tuple(field.name for field in fields(Context))
+
+
+def standard_grid(matrix: tuple[int, int], side: int) -> tuple[int, int]:
+    """(freq, phase) pixels of the standardized grid of a stored (freq, phase) matrix; never coarser than it."""
+    factor = min(max(side / matrix[0], 1.0), MOST_INTERPOLATION)
+    return round(matrix[0] * factor), round(matrix[1] * factor)
 
 
 def encode(acquisition: Acquisition, enhancement: Enhancement, grid: tuple[int, int, int]) -> Context:

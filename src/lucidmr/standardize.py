@@ -13,15 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lucidmr.context import standard_grid
 from lucidmr.shapes import Image
 
-SIDE_2D: Final = 1024
-"""Pixels along freq of a standardized image of a 2D acquisition (the paper, section 2.3)."""
-SIDE_3D: Final = 768
-"""The same for a 3D acquisition."""
-MOST_INTERPOLATION: Final = 4.0
-"""Ours: matrices coarser than a quarter of the side stay coarser than it. A finer grid would hold nothing more (the
-largest gain is 3), and a 64 x 64 functional series would grow 256-fold."""
 LANCZOS_LOBES: Final = 3
 
 
@@ -93,12 +87,6 @@ def plan(
     grid = standard_grid((n_freq, n_phase), side)
     offset, scale = _intensity_range(oriented[..., crop[0] : crop[1]])
     return Standardization(not phase_along_rows, (n_freq, n_phase), (0, n_freq), crop, grid, offset, scale)
-
-
-def standard_grid(matrix: tuple[int, int], side: int) -> tuple[int, int]:
-    """(freq, phase) pixels of the standardized grid of a stored (freq, phase) matrix; never coarser than it."""
-    factor = min(max(side / matrix[0], 1.0), MOST_INTERPOLATION)
-    return round(matrix[0] * factor), round(matrix[1] * factor)
 
 
 def standardize(images: Float[Tensor, "*batch row column"], how: Standardization) -> Image:

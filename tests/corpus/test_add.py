@@ -26,12 +26,15 @@ from lucidmr.errors import LucidError
 from lucidmr.physics.analytic import Ellipse, kspace
 from lucidmr.physics.fourier import IN_PLANE, to_image
 from lucidmr.raw.prepare import Preparation
+from lucidmr.raw.pseudo import PseudoRaw
 from lucidmr.raw.read import read_raw
 from lucidmr.raw.selection import Selection
+from lucidmr.scale import Workers
+from raw_files import Acquisition, ismrmrd_xml, readouts, slices, write_ismrmrd
 
 
-def add(paths: list[Path], how: Adding) -> list[Outcome]:
-    return list(add_all(find_sources(paths, how.folder), how))
+def add(paths: list[Path], how: Adding, workers: Workers | None = None) -> list[Outcome]:
+    return list(add_all(find_sources(paths, how.folder), how, workers or Workers()))
 
 
 def files(folder: Path) -> list[str]:
@@ -96,7 +99,7 @@ def test_one_that_fails_does_not_stop_the_others(tmp_path, workers) -> None:
     np.save(folder / "nan.npy", np.full((1, 2, 64, 64), np.nan, np.complex64))
     np.save(folder / "none.npy", np.zeros((1, 0, 64, 64), np.complex64))
     (folder / "README.md").write_text("about these data")
-    outcomes = add([folder], adding(tmp_path / "corpus", workers=workers))
+    outcomes = add([folder], adding(tmp_path / "corpus"), Workers(workers))
     assert sum(outcome.added for outcome in outcomes) == 2
     refused = {outcome.source.path.name: outcome.refused for outcome in outcomes if outcome.refused}
     assert set(refused) == {"broken.h5", "letter.mat", "nan.npy", "none.npy"}
@@ -105,6 +108,46 @@ def test_one_that_fails_does_not_stop_the_others(tmp_path, workers) -> None:
         assert "\n" not in lines[0]
         assert lines[0].startswith(f"{folder / name}: ")
     assert len(Corpus(tmp_path / "corpus").entries) == 2
+
+
+def test_damaged_scanner_files_are_told_in_one_line_each(tmp_path) -> None:
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    kspace, xml = slices(1), ismrmrd_xml((1, 24, 20))
+    good = list(readouts(kspace))
+    short = Acquisition(good[0].samples[:, 4:], (), good[0].entries)
+    write_ismrmrd(folder / "mixed.h5", [*good, short], xml)
+    write_ismrmrd(folder / "no_header.h5", good, None)
+    write_ismrmrd(folder / "wrong_header.h5", good, "<other/>")
+    (folder / "sizes.hdr").write_text("# Dimensions\n24 20 1 2\n")
+    (folder / "sizes.cfl").write_bytes(bytes(24 * 20 * 8))
+    expected = {
+        "mixed.h5": "different number_of_samples (20, 24)",
+        "no_header.h5": "name the one with complex samples",
+        "wrong_header.h5": "starts with 'other', not ismrmrdHeader",
+        "sizes.cfl": "holds 3840 bytes of samples and its header asks for 7680",
+    }
+    outcomes = add([folder], Adding(tmp_path / "corpus"))
+    assert {outcome.source.path.name for outcome in outcomes} == set(expected)
+    for outcome in outcomes:
+        (line,) = outcome.refused
+        assert line.startswith(f"{outcome.source.path}: ")
+        assert expected[outcome.source.path.name] in line
+        assert "\n" not in line
+    assert files(tmp_path / "corpus") == []
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_makes_the_same_corpus(tmp_path, cluster) -> None:
+    folder = tmp_path / "raw"
+    for number in range(4):
+        raw_file(folder / f"{number}.npy", scans=1 + number % 2, size=64 + number)
+    (folder / "letter.mat").write_text("Dear colleague,\n")
+    alone, shared = adding(tmp_path / "alone"), adding(tmp_path / "shared")
+    here, there = add([folder], alone), add([folder], shared, Workers(2, cluster))
+    assert there == here
+    assert files(shared.folder) == files(alone.folder)
+    assert [outcome.there for outcome in add([folder], shared, Workers(2, cluster))] == [1, 1, 1, 1, 0]
 
 
 def h5_bytes(folder: Path) -> bytes:
@@ -126,7 +169,7 @@ def test_image_volumes_become_scans_as_they_are_read(tmp_path) -> None:
         scan = corpus.scan((found.id, 1))
         assert scan.maps is not None
         assert torch.equal(corpus.scan((found.id, 1)).kspace, scan.kspace)
-        drawn = corpus.scan((found.id, 1), torch.Generator().manual_seed(1))
+        drawn = corpus.scan((found.id, 1), PseudoRaw(1))
         assert drawn.kspace.shape != scan.kspace.shape or not torch.equal(drawn.kspace, scan.kspace)
     assert [outcome.there for outcome in add([folder], Adding(tmp_path / "corpus"))] == [1, 1]
 

@@ -21,6 +21,7 @@ from lucidmr.physics.undersampling import UniformUndersampling
 from lucidmr.raw.measurement import Facts
 from lucidmr.raw.quality import Verdict
 from lucidmr.raw.scan import RawScan
+from lucidmr.scale import Workers
 from properties import random_complex
 
 PICTURE = torch.zeros(4, 4, dtype=torch.uint8)
@@ -148,10 +149,10 @@ def test_changed_samples_are_found_by_their_checksum(tmp_path) -> None:
 
 def test_a_damaged_entry_is_written_again(tmp_path) -> None:
     path, how = raw_file(tmp_path / "a.npy"), adding(tmp_path / "corpus")
-    list(add_all(find_sources([path], how.folder), how))
+    list(add_all(find_sources([path], how.folder), how, Workers()))
     (stored,) = how.folder.iterdir()
     damage_cut(stored)
-    (outcome,) = add_all(find_sources([path], how.folder), how)
+    (outcome,) = add_all(find_sources([path], how.folder), how, Workers())
     assert outcome.added == 1
     assert read_entry(stored).card.scans == 2
 

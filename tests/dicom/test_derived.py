@@ -130,6 +130,29 @@ def test_values_go_back_through_each_slice_rescale_and_are_clipped(make, tmp_pat
     assert (third.SmallestImagePixelValue, third.LargestImagePixelValue) == (0, 4095)
 
 
+def test_every_slice_keeps_its_own_scale_of_the_real_world(make, tmp_path, provenance, edit):
+    """Philips scales every slice by itself, and says so in three places."""
+    for number, file in enumerate(make(), start=1):
+
+        def scale(dataset, number=number):
+            dataset.RescaleSlope, dataset.RescaleIntercept = str(number), "0"
+            mapping = pydicom.Dataset()
+            mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept = 0.5 * number, 0.0
+            dataset.RealWorldValueMappingSequence = pydicom.Sequence([mapping])
+            block = dataset.private_block(0x2005, "Philips MR Imaging DD 001", create=True)
+            block.add_new(0x0E, "FL", 1.0 / number)
+
+        edit(file, scale)
+    series = source_of(tmp_path / "in")
+    files = write_derived(series, (0.5 * image for image in series.images()), tmp_path / "out", provenance)
+    for source, path in zip(series.paths, files, strict=True):
+        old, new = pydicom.dcmread(source), pydicom.dcmread(path)
+        np.testing.assert_array_equal(new.pixel_array, np.rint(0.5 * old.pixel_array))
+        assert new.RescaleSlope == old.RescaleSlope
+        assert new.RealWorldValueMappingSequence == old.RealWorldValueMappingSequence
+        assert new[0x2005, 0x100E].value == old[0x2005, 0x100E].value
+
+
 @pytest.mark.parametrize("layout", [PixelFormat(16, 16, True), PixelFormat(8, 8, False), PixelFormat(16, 12, True)])
 def test_pixel_formats_round_trip(make, tmp_path, provenance, layout):
     low, high = layout.range
@@ -164,6 +187,7 @@ def test_stale_elements_go_and_private_ones_stay(make, tmp_path, provenance, edi
         block = dataset.private_block(0x0043, "GEMS_PARM_01", create=True)
         block.add_new(0x29, "OB", b"histogram!")
         block.add_new(0x39, "IS", "1000")
+        dataset.private_block(0x0043, "SOME ARCHIVE", create=True).add_new(0x29, "LO", "whatever")
         for tag, kind, value in ((0x60000010, "US", 24), (0x60000011, "US", 16), (0x60003000, "OW", bytes(48))):
             dataset.add_new(tag, kind, value)
 
@@ -180,6 +204,8 @@ def test_stale_elements_go_and_private_ones_stay(make, tmp_path, provenance, edi
         assert header.PatientName == "Müller^Ägidius"
         assert header[0x0043, 0x1039].value == 1000
         assert (0x0043, 0x1029) not in header
+        assert header.private_creators(0x0043) == ["GEMS_PARM_01"]
+        assert (0x0043, 0x1129) not in header
         assert header.WindowWidth >= 1
     assert (0x6000, 0x3000) in same
     assert (0x6000, 0x3000) not in larger
@@ -319,7 +345,7 @@ def test_other_encodings_become_explicit_little_endian(make, tmp_path, provenanc
         dataset.add_new(0x00091001, "OW", b"\x01\x02\x03\x04")
         if not syntax.is_little_endian:
             dataset.PixelData = pixels.astype(">u2").tobytes()
-        dataset.add_new(0x00090010, "LO", "SOMEBODY")
+        dataset.add_new(0x00090010, "LO", "GEMS_IDEN_01")
         arguments = {"implicit_vr": syntax.is_implicit_VR, "little_endian": syntax.is_little_endian}
         pydicom.dcmwrite(file, dataset, enforce_file_format=True, **arguments)
     series = source_of(tmp_path / "in")

@@ -2,7 +2,7 @@ import pytest
 
 from lucidmr.dicom.frames import Frame
 from lucidmr.dicom.geometry import Geometry
-from lucidmr.dicom.stacks import distinct_orientations, stack_warnings, stacks_of
+from lucidmr.dicom.stacks import distinct_orientations, evenly_spaced, stack_warnings, stacks_of
 
 AXIAL = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
 CORONAL = ((1.0, 0.0, 0.0), (0.0, 0.0, -1.0))
@@ -68,3 +68,12 @@ def test_missing_slices(along, expected):
 def test_duplicate_slices():
     stacks = stacks_of([frame(float(place), file=place) for place in range(5)] + [frame(2.0, file=9)])
     assert stack_warnings(stacks) == ["1 duplicate slice: two images at the same position"]
+
+
+@pytest.mark.parametrize(
+    ("along", "even"),
+    [([0.0, 1.0, 2.05, 3.0], True), ([0.0, 1.0, 3.0, 4.0], False), ([0.0, 1.0, 1.5], False), ([4.0], True), ([], True)],
+)
+def test_even_steps(along, even):
+    assert evenly_spaced([frame(place).geometry for place in along]) is even
+    assert evenly_spaced([None, *(frame(place).geometry for place in along)]) is even

@@ -1,14 +1,21 @@
 import pytest
 import torch
 
-from lucidmr.enhance.calibrate import MOST_REMOVAL, calibrate, nominal, response_of, within_reach
+from lucidmr.enhance.calibrate import (
+    MOST_REMOVAL,
+    calibrate,
+    nominal,
+    pooled,
+    response_of,
+    within_reach,
+)
 
 
 def response(captured, detail=0.0, seed=0):
     """A network that predicts the share ``captured`` of all noise, and whose details amplify noise by ``detail``."""
     generator = torch.Generator().manual_seed(seed)
     given = 0.01 * torch.randn(1, 96, 96, generator=generator)
-    return response_of(torch.ones_like(given), given, captured * given, detail * given)
+    return response_of(torch.ones_like(given), given, (1 + detail) * given, captured * given)
 
 
 def best_share(captured):
@@ -43,7 +50,7 @@ def test_out_of_reach_gives_the_most_that_can_be_had():
     assert calibrate(found, 4.0).removal == pytest.approx(MOST_REMOVAL, rel=0.05)
     # A prediction that has nothing to do with the noise only adds noise: the best is to remove none of it.
     draws = torch.randn(2, 1, 96, 96, generator=torch.Generator().manual_seed(9))
-    useless = response_of(torch.ones(1, 96, 96), draws[0], draws[1], torch.zeros(1, 96, 96))
+    useless = response_of(torch.ones(1, 96, 96), draws[0], draws[0], draws[1])
     assert calibrate(useless, 2.0).removal < 0.1
 
 
@@ -65,3 +72,10 @@ def test_asking_for_more_never_gives_less(reach):
     if reach > 1:
         assert len(set(got)) == len(got)
         assert within_reach(1.0, reach) == 1.0
+
+
+def test_images_set_the_dial_together():
+    alone = [response(captured, seed=seed) for seed, captured in enumerate((0.9, 0.75, 0.6))]
+    removals = [calibrate(found, 1.8).removal for found in alone]
+    assert min(removals) < calibrate(pooled(alone), 1.8).removal < max(removals)
+    assert calibrate(pooled(alone[:1]), 1.8) == calibrate(alone[0], 1.8)

@@ -9,7 +9,7 @@ import lucidmr
 from lucidmr.dicom.create import Protocol, create_series
 from lucidmr.dicom.geometry import Geometry
 from lucidmr.dicom.series import read_series
-from lucidmr.enhance import pipeline
+from lucidmr.enhance import pipeline, prepare
 from lucidmr.enhance.pipeline import enhance
 from lucidmr.errors import LucidError
 from lucidmr.physics import phantoms
@@ -20,8 +20,8 @@ SIDE = 96
 @pytest.fixture(autouse=True)
 def small_grid(monkeypatch):
     """A standardized grid of 192 instead of 1024 pixels."""
-    monkeypatch.setattr(pipeline, "SIDE_2D", 192)
-    monkeypatch.setattr(pipeline, "SIDE_3D", 144)
+    monkeypatch.setattr(prepare, "SIDE_2D", 192)
+    monkeypatch.setattr(prepare, "SIDE_3D", 144)
     # The tiny network carries its image on a large offset, which bfloat16 cannot hold.
     monkeypatch.setattr(pipeline, "fast_precision", lambda device: torch.float32)
 
@@ -50,7 +50,7 @@ def test_nothing_asked_changes_nothing(series, tiny_model):
 
 
 def test_noise_falls_as_asked_and_signal_stays(series, tiny_model, monkeypatch):
-    monkeypatch.setattr(pipeline, "SIDE_2D", SIDE)  # pixel by pixel the tiny network removes three quarters of it
+    monkeypatch.setattr(prepare, "SIDE_2D", SIDE)  # pixel by pixel the tiny network removes three quarters of it
     measured = []
     for wanted in (1.0, 1.3, 1.7):
         done = enhance(series, lucidmr.Enhancement(noise_reduction=wanted), model=tiny_model)

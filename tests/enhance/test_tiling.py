@@ -79,3 +79,14 @@ def test_other_errors_are_not_hidden():
 def test_tiles_cover_every_pixel_once():
     kept = [inner for _, inner in tiling._spans(1000, 300)]
     assert [index for inner in kept for index in range(inner.start, inner.stop)] == list(range(1000))
+
+
+def test_stacks_become_as_many_parts_as_the_network_has():
+    images = torch.rand(1, 7, 300, 280)
+
+    def network(stack):
+        if stack.shape[-1] > 256:
+            raise MemoryError
+        return stack[:, [3, 0, 6, 1]]
+
+    assert torch.equal(parts_of(network, images, 16), images[:, [3, 0, 6, 1]])

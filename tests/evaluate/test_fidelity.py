@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from lucidmr.evaluate.fidelity import harm, nrmse, psnr, ssim
+from lucidmr.evaluate.fidelity import harm, nrmse, psnr, ssim, whiteness
 
 
 def field(seed: int, n: int = 160) -> Tensor:
@@ -70,3 +70,11 @@ def test_removed_structure_does_not():
     result = harm(blocks(), blurred)
     assert result.autocorrelation > 0.1
     assert result.edge_correlation > 0.5
+
+
+def test_noise_alone_is_white_and_a_blur_is_not():
+    image = 4.0 * blocks() / blocks().max()
+    noisy = image + 0.1 * field(1)
+    assert whiteness(noisy, noisy - 0.05 * field(1), field(2)).share < 0.03
+    blurred = torch.nn.functional.avg_pool2d(noisy[None, None], 5, 1, 2)[0, 0]
+    assert whiteness(noisy, blurred, field(2)).share > 0.2

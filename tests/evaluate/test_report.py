@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
+from lucidmr.drawing.charts import ticks
 from lucidmr.errors import LucidError
-from lucidmr.evaluate.figures import detail_spot, ticks
+from lucidmr.evaluate.figures import detail_spot
 from lucidmr.evaluate.report import Fact, ReportData, ReportSlice, SeriesReport, render, write_report
 
 HOSTILE = """</style></script><script>alert('x')</script><img src=x onerror=alert(1)>" onload="alert(2)"""

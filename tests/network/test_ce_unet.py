@@ -18,18 +18,18 @@ ASKED = Context(noise_reduction=1.0, gain_phase=0.7, restore_freq=0.2, extent_fr
 NOTHING = Context(extent_freq=-1.3, extent_phase_unknown=1.0, missing_phase=0.3, elliptical=1.0)
 
 
-def network(modulation: Modulation = "decoder", stem: int = 2) -> CEUNet:
+def network(modulation: Modulation = "decoder", stem: int = 2, slices: int = 1) -> CEUNet:
     """A small network whose every weight is random: nothing is still at its initial zero."""
     torch.manual_seed(0)
-    made = CEUNet(NetworkSettings(channels=(4, 6, 8), stem=stem, modulation=modulation, hidden=5))
+    made = CEUNet(NetworkSettings(channels=(4, 6, 8), stem=stem, modulation=modulation, hidden=5, slices=slices))
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.normal_(0.0, 0.2)
     return made.eval()
 
 
-def images(batch: int = 2, n_freq: int = 16, n_phase: int = 24) -> Tensor:
-    return torch.rand(batch, 1, n_freq, n_phase, generator=seeded(1))
+def images(batch: int = 2, n_freq: int = 16, n_phase: int = 24, slices: int = 1) -> Tensor:
+    return torch.rand(batch, slices, n_freq, n_phase, generator=seeded(1))
 
 
 def vectors(*contexts: Context) -> Tensor:
@@ -109,9 +109,45 @@ def test_sides_that_do_not_fit_are_named(sides: tuple[int, int]) -> None:
 
 
 def test_settings_survive_json() -> None:
-    chosen = NetworkSettings((4, 8), 1, "bottleneck", 7)
+    chosen = NetworkSettings((4, 8), 1, "bottleneck", 7, 5)
     assert NetworkSettings.from_json(chosen.to_json()) == chosen
     assert NetworkSettings().stride == 32
+
+
+def test_settings_from_before_there_were_slices_mean_one() -> None:
+    older = {name: value for name, value in NetworkSettings().to_json().items() if name != "slices"}
+    assert NetworkSettings.from_json(older) == NetworkSettings(slices=1)
+
+
+@pytest.mark.parametrize("slices", [0, 2, -1])
+def test_a_stack_has_a_middle(slices: int) -> None:
+    with pytest.raises(ValueError, match=f"slices is {slices}; it must be odd"):
+        NetworkSettings(slices=slices)
+
+
+@pytest.mark.parametrize("stem", [1, 2])
+def test_a_stack_becomes_its_middle_slice(stem: int) -> None:
+    made, given_ = network(stem=stem, slices=5), images(slices=5)
+    with torch.no_grad():
+        output = made(given_, vectors(Context(gain_slice=1.0), NOTHING))
+    assert made.parts(given_, vectors(ASKED, ASKED)).shape == (2, 4, 16, 24)
+    assert output.shape == (2, 1, 16, 24)
+    assert not torch.allclose(output[0], given_[0, 2:3])
+    assert torch.equal(output[1], given_[1, 2:3])
+
+
+def test_every_slice_counts() -> None:
+    made, given_ = network(slices=3), images(1, slices=3)
+    before = made(given_, vectors(ASKED)).detach()
+    for place in range(3):
+        changed = given_.clone()
+        changed[:, place] += 0.1
+        assert not torch.allclose(made(changed, vectors(ASKED)), before)
+
+
+def test_another_number_of_slices_is_named() -> None:
+    with pytest.raises(ValueError, match="3 slices for a network of 5"):
+        network(slices=5).parts(images(slices=3), vectors(ASKED, ASKED))
 
 
 def test_every_weight_learns() -> None:
@@ -147,6 +183,14 @@ def test_the_head_is_linear_in_the_noise_that_is_removed() -> None:
         expected = given_ - removal * parts[:, :1] + gates[0] * parts[:, 1:2] + gates[1] * parts[:, 2:3]
         torch.testing.assert_close(blend(given_, parts, context, removal), expected)
     assert float(nominal_removal(context)) == pytest.approx(0.75)  # a factor of 4 leaves a quarter
+
+
+def test_detail_along_slice_has_a_gate_of_its_own() -> None:
+    given_, parts = images(1), torch.randn(1, 4, 16, 24, generator=seeded())
+    for context in (Context(gain_slice=0.5), Context(restore_slice=0.125)):
+        expected = given_ + (1 - torch.exp(torch.tensor(-2.0))) * parts[:, 3:]
+        torch.testing.assert_close(blend(given_, parts, vectors(context), 0.0), expected)
+    assert torch.equal(blend(given_, parts, vectors(NOTHING), 0.0), given_)
 
 
 def test_a_perfect_noise_estimate_gives_the_factor_asked_for() -> None:

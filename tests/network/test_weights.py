@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,17 @@ from safetensors.torch import save
 
 from lucidmr.context import SCHEMA_VERSION, Context
 from lucidmr.errors import LucidError
+from lucidmr.network import weights
 from lucidmr.network.ce_unet import CEUNet, NetworkSettings
-from lucidmr.network.weights import load_model, save_weights
+from lucidmr.network.weights import PACKAGED_2D, adapted, load_model, packaged_models, save_weights
 
 SETTINGS = NetworkSettings(channels=(4, 6), stem=2, modulation="bottleneck", hidden=5)
 CARD = {"name": "test", "version": "1.2", "data": ["a", "b"]}
 
 
-def random_network() -> CEUNet:
+def random_network(settings: NetworkSettings = SETTINGS) -> CEUNet:
     torch.manual_seed(0)
-    network = CEUNet(SETTINGS)
+    network = CEUNet(settings)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     return network
@@ -148,9 +150,72 @@ def test_foreign_files_are_refused(path: Path) -> None:
         lambda card: card["network"].pop("channels"),
         lambda card: card["network"].update(channels=[]),
         lambda card: card["network"].update(channels=[4, 6, 8]),
+        lambda card: card["network"].update(slices=7),
+        lambda card: card["network"].update(slices=4),
     ],
-    ids=["none", "unknown name", "no channels", "empty channels", "other channels"],
+    ids=["none", "unknown name", "no channels", "empty channels", "other channels", "other slices", "even slices"],
 )
 def test_settings_that_do_not_fit_are_refused(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     change_card(path, change)
     assert "is not a Lucid MR network" in failure(path)
+
+
+def test_the_package_offers_what_it_has(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "PACKAGED_2D", path)
+    monkeypatch.setattr(weights, "PACKAGED_3D", path.with_name("volumes.safetensors"))
+    assert [model.name for model in packaged_models()] == ["test 1.2"]
+    save_weights(random_network(replace(SETTINGS, slices=3)), CARD, weights.PACKAGED_3D)
+    assert [model.network.settings.slices for model in packaged_models()] == [1, 3]
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGED_2D.parent.glob("*.safetensors")), ids=lambda path: path.name)
+def test_packaged_weights_are_those_of_their_cards(path: Path) -> None:
+    card = json.loads(path.with_suffix(".json").read_text())
+    assert card["sha256"] == sha256(path.read_bytes()).hexdigest()
+    assert card["context_schema"] == SCHEMA_VERSION
+    assert card["name"] == path.stem
+
+
+def images(slices: int) -> torch.Tensor:
+    return torch.rand(2, slices, 16, 16, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("slices", [1, 3, 7])
+def test_a_network_starts_from_one_of_single_slices(slices: int) -> None:
+    old, stack = random_network(), images(slices)
+    new = adapted(old, replace(SETTINGS, slices=slices))
+    context = torch.tensor([Context(noise_reduction=1.0, gain_freq=0.5, extent_slice=-1.0).vector] * 2)
+    middle = stack[:, slices // 2 : slices // 2 + 1]
+    torch.testing.assert_close(new(stack, context), old(middle, context))
+    assert not torch.equal(old(middle, context), middle)
+
+
+def test_every_weight_of_an_adapted_network_can_learn() -> None:
+    new = adapted(random_network(), replace(SETTINGS, slices=3))
+    context = torch.tensor([Context(noise_reduction=1.0, gain_slice=0.5).vector] * 2)
+    new(images(3), context).square().mean().backward()
+    still = [name for name, parameter in new.named_parameters() if not parameter.grad.abs().sum() > 0]
+    assert still == []
+    assert float(new.head.weight.grad[-(SETTINGS.stem**2) :].abs().sum()) > 0
+    assert float(new.encoder[0][0].weight.grad[:, : SETTINGS.stem**2].abs().sum()) > 0
+
+
+def test_a_network_starts_from_one_of_its_own_shape() -> None:
+    old = random_network(replace(SETTINGS, slices=3))
+    new = adapted(old, old.settings)
+    assert all(torch.equal(tensor, old.state_dict()[name]) for name, tensor in new.state_dict().items())
+    assert new is not old
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "reason"),
+    [
+        ({}, {"channels": (4, 8)}, r"channels \(4, 6\) instead of \(4, 8\)"),
+        ({}, {"slices": 3, "hidden": 6}, "hidden 5 instead of 6, slices 1 instead of 3"),
+        ({"slices": 3}, {"slices": 5}, "slices 3 instead of 5"),
+        ({"slices": 3}, {}, "slices 3 instead of 1"),
+    ],
+)
+def test_networks_of_another_shape_are_no_start(given: dict[str, Any], wanted: dict[str, Any], reason: str) -> None:
+    with pytest.raises(LucidError, match=f"the weights to start from are of another network \\({reason}\\)"):
+        adapted(random_network(replace(SETTINGS, **given)), replace(SETTINGS, **wanted))

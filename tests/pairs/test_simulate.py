@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lucidmr.degrade.draw import Degradation
 from lucidmr.degrade.settings import DegradationRanges
-from lucidmr.pairs.simulate import TargetKind, TrainingPair, crop, reconstruct_pair, simulate_pair
+from lucidmr.pairs.simulate import TargetKind, TrainingPair, crop, reconstruct_pair, simulate_pair, stack
 from lucidmr.physics.analytic import image
 from lucidmr.physics.sampling import AxisSampling, Sampling
 from lucidmr.reconstruct.settings import Reconstruction
@@ -172,8 +172,18 @@ def test_a_noisy_target_promises_no_more_than_it_can_teach() -> None:
 def test_crops_are_parts_of_the_standardized_image() -> None:
     pair = simulated(3)
     whole = resample(torch.stack([pair.input, pair.target]), pair.grid)
-    found = crop(pair, 16, (5, 9), 0.1, 2.0)
+    found = torch.stack(crop(pair, 16, (5, 9), 0.1, 2.0))
     torch.testing.assert_close(found, (whole[..., 5:21, 9:25] - 0.1) / 2.0, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("middle", "around"), [(0, [0, 0, 0, 1, 2]), (1, [0, 0, 1, 2, 3]), (4, [2, 3, 4, 5, 6]), (8, [6, 7, 8, 8, 8])]
+)
+def test_a_stack_repeats_the_end_slices(middle: int, around: list[int]) -> None:
+    numbered = torch.arange(9.0)[:, None, None].expand(9, 4, 4)
+    found = stack(replace(simulated(0), input=numbered, target=numbered + 100.0), middle, 5)
+    assert found.input[:, 0, 0].tolist() == around
+    assert found.target[:, 0, 0].tolist() == [100.0 + middle]
 
 
 @given(seed=st.integers(0, 10_000))

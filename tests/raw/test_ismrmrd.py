@@ -212,6 +212,34 @@ def test_acquisitions_that_are_declared_but_not_stored_are_told(path) -> None:
     assert "its header asks for" in failure(path)
 
 
+@pytest.mark.parametrize("length", [2**32 - 1, 10**6])
+def test_a_length_beyond_the_file_is_told_before_anything_is_allocated(path, length) -> None:
+    write_ismrmrd(path, list(readouts(slices(1))), ismrmrd_xml((1, 24, 20)))
+    with h5py.File(path) as file:
+        chunk = file["dataset/data"].id.get_chunk_info(0).byte_offset
+        kind = file["dataset/data"].id.get_type()
+    place = chunk + 3 * kind.get_size() + kind.get_member_offset(kind.get_member_index(b"data"))
+    content = bytearray(path.read_bytes())
+    content[place : place + 4] = length.to_bytes(4, "little")
+    path.write_bytes(content)
+    assert f"an element of {length} values is longer than it" in failure(path)
+
+
+def test_a_chunk_beyond_the_end_is_told(tmp_path) -> None:
+    """The index gives the size of a chunk in front of its place."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("kspace", data=slices(1).numpy(), chunks=(1, 2, 1, 24, 20), compression=1)
+    with h5py.File(path) as file:
+        info = file["kspace"].id.get_chunk_info(0)
+    content = bytearray(path.read_bytes())
+    size, place = info.size.to_bytes(4, "little"), info.byte_offset.to_bytes(8, "little")
+    at = next(at for at in range(len(content)) if content[at : at + 4] == size and place in content[at : at + 64])
+    content[at : at + 4] = (2**31).to_bytes(4, "little")
+    path.write_bytes(content)
+    assert "lie beyond its end" in failure(path, Selection(axes="scan,coil,slice,freq,phase"))
+
+
 def test_axes_are_not_taken_for_formats_that_tell_theirs(path) -> None:
     write_ismrmrd(path, list(readouts(slices(1))), ismrmrd_xml((1, 24, 20)))
     assert "tells its own axes" in failure(path, Selection(axes="coil,freq,phase"))

@@ -126,6 +126,14 @@ def test_clean_data_have_no_spikes(coils, snr) -> None:
     assert "spikes" not in refusals(measurement(coils=coils, scans=4, snr=snr))
 
 
+@pytest.mark.parametrize("factor", [2.0, 3.0, 4.0])
+@pytest.mark.parametrize("coils", [1, 4])
+def test_undersampled_data_have_no_spikes(coils, factor) -> None:
+    """Nothing next to DC was acquired."""
+    sampling = Sampling(FULL, FULL, undersampling=UniformUndersampling(factor, calibration=(1, 1)))
+    assert "spikes" not in refusals(measurement(coils=coils, scans=4, sampling=sampling))
+
+
 def test_a_spike_is_refused_and_the_other_scans_stay() -> None:
     given = measurement(scans=3)
 

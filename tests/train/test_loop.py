@@ -1,6 +1,9 @@
 """The training loop: it learns, it repeats, it resumes, it says what is wrong."""
 
 import json
+import multiprocessing
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,39 +11,27 @@ from typing import Any
 import pytest
 import torch
 
+from lucidmr.context import Context
 from lucidmr.degrade.settings import DegradationRanges
 from lucidmr.errors import LucidError
 from lucidmr.network.ce_unet import CEUNet, NetworkSettings
 from lucidmr.network.weights import load_model
 from lucidmr.raw.pseudo import NativeSlices
 from lucidmr.train import loop
-from lucidmr.train.loop import CHECKPOINT, LOG, WEIGHTS, learning_rate, train
+from lucidmr.train.checkpoint import CHECKPOINT
+from lucidmr.train.compute import flops_per_step
+from lucidmr.train.log import LOG
+from lucidmr.train.loop import WEIGHTS, learning_rate, train
 from lucidmr.train.loss import relative_l1
 from lucidmr.train.settings import TrainSettings
 from lucidmr.train.stream import PairStream
 from properties import seeded
-
-CPU = torch.device("cpu")
-CARD = {"name": "tiny", "version": "0"}
-SETTINGS = TrainSettings(
-    epochs=(2, 1),
-    slices_per_epoch=2,
-    learning_rate=1e-3,
-    warmup=2,
-    slices_per_step=1,
-    crops_per_slice=1,
-    crop=16,
-    synthetic_share=0.0,
-    workers=0,
-    network=NetworkSettings(channels=(4, 6), hidden=4),
-)
-"""Six steps of a few milliseconds."""
+from tiny_training import CARD, CPU, SETTINGS, squares
 
 
 @pytest.fixture(scope="module")
 def sources() -> list[NativeSlices]:
-    images = 0.6 + 0.4 * torch.rand(2, 64, 64, generator=seeded())
-    return [NativeSlices(images, 0.0, 1.0, "squares")]
+    return squares()
 
 
 @pytest.fixture
@@ -68,8 +59,10 @@ def lines(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
 
 
-def test_thirty_steps_lower_the_loss(tmp_path: Path) -> None:
-    """Synthetic anatomy, strong noise to be reduced fourfold; judged on examples that were not trained on."""
+def test_steps_lower_the_loss(tmp_path: Path) -> None:
+    """Smooth images, strong noise to be reduced fourfold; judged on examples that were not trained on."""
+    rows = torch.linspace(0.3, 1.0, 64)
+    smooth = [NativeSlices((rows[:, None] * rows.flip(0))[None], 0.0, 0.5, "smooth")]
     ranges = DegradationRanges(
         gain_probability=0.0,
         partial_fourier_probability=0.0,
@@ -80,20 +73,19 @@ def test_thirty_steps_lower_the_loss(tmp_path: Path) -> None:
     )
     settings = replace(
         SETTINGS,
-        epochs=(50, 10),
+        epochs=(100, 20),
         slices_per_epoch=1,
-        learning_rate=1e-2,
+        learning_rate=5e-3,
         crops_per_slice=4,
-        crop=32,
+        crop=64,
         ema=0.8,
-        synthetic_share=1.0,
         ranges=ranges,
         network=NetworkSettings(channels=(12,), hidden=8),
     )
-    unseen = PairStream([], settings, 1000)
-    examples = [unseen[index] for index in range(900, 904)]
+    unseen = PairStream(smooth, settings, 1000)
+    examples = [unseen[index] for index in range(900, 908)]
     given_, target, context = (torch.cat(tensors) for tensors in zip(*examples, strict=True))
-    trained = load_model(train([], settings, tmp_path, CPU, CARD)).network
+    trained = load_model(train(smooth, settings, tmp_path, CPU, CARD)).network
 
     def loss(network: CEUNet) -> float:
         with torch.inference_mode():
@@ -143,7 +135,8 @@ def test_the_card_tells_how_the_weights_were_made(tmp_path: Path, sources: list[
     assert model.card["training"] == json.loads(json.dumps(SETTINGS.to_json()))
     compute = model.card["compute"]
     assert compute["steps"] == 6
-    assert compute["parameters"] == sum(parameter.numel() for parameter in model.network.parameters())
+    assert compute["flops"] == 6 * flops_per_step(SETTINGS)
+    assert compute["processes"] == 1
     assert "CPU" in compute["device"]
 
 
@@ -199,11 +192,17 @@ def test_a_checkpoint_of_other_settings_is_refused(
 ) -> None:
     message = failure(sources, replace(SETTINGS, **other), trained)
     assert "was made with other settings; resume with those, or name another folder" in message
+    assert f"({next(iter(other))}" in message
+
+
+def test_a_checkpoint_of_other_data_is_refused(trained: Path, sources: list[NativeSlices]) -> None:
+    others = [*sources, replace(sources[0], source="more")]
+    assert "(data.volumes was ['squares'], is ['more', 'squares'])" in failure(others, SETTINGS, trained)
 
 
 def test_time_and_workers_may_change_on_resuming(trained: Path, sources: list[NativeSlices]) -> None:
     first = digest(trained)
-    train(sources, replace(SETTINGS, minutes=5.0, workers=1), trained, CPU, CARD)
+    train(sources, replace(SETTINGS, minutes=5.0, workers=1, validation_minutes=1.0), trained, CPU, CARD)
     assert digest(trained) == first
 
 
@@ -228,11 +227,89 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_checkpoint(
 
     monkeypatch.setattr(loop, "relative_l1", broken)
     message = failure(sources, SETTINGS, tmp_path)
-    assert "the loss became nan at step 3; the last checkpoint is kept" in message
+    assert "the loss became nan at step 3; the last checkpoint is kept (items 3 to 3 of the stream)" in message
     assert not (tmp_path / WEIGHTS).exists()
     state = torch.load(tmp_path / CHECKPOINT, weights_only=True)
     assert state["step"] == 3
     assert all(torch.isfinite(tensor).all() for tensor in state["network"].values())
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run(
+    tmp_path: Path, sources: list[NativeSlices], save_every_step: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def steep(*arguments: Any) -> torch.Tensor:
+        loss = relative_l1(*arguments)
+        return (loss - loss.detach()).sqrt() + loss.detach()  # 0 with an infinite slope
+
+    monkeypatch.setattr(loop, "relative_l1", steep)
+    assert "the gradient became nan at step 0" in failure(sources, SETTINGS, tmp_path)
+    assert torch.load(tmp_path / CHECKPOINT, weights_only=True)["step"] == 0
+    assert not (tmp_path / WEIGHTS).exists()
+
+
+def test_sigterm_saves_and_the_run_goes_on_later(
+    tmp_path: Path, sources: list[NativeSlices], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a scheduler sends it: to the training process and to those that simulate for it."""
+    train(sources, SETTINGS, tmp_path / "whole", CPU, CARD)
+    calls = iter(range(3))
+
+    def told(*arguments: Any) -> torch.Tensor:
+        if next(calls, None) == 2:
+            for process in (*multiprocessing.active_children(), multiprocessing.current_process()):
+                os.kill(process.pid or 0, signal.SIGTERM)
+        return relative_l1(*arguments)
+
+    monkeypatch.setattr(loop, "relative_l1", told)
+    assert train(sources, replace(SETTINGS, workers=1), tmp_path / "halved", CPU, CARD) is None
+    assert torch.load(tmp_path / "halved" / CHECKPOINT, weights_only=True)["step"] == 3
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert train(sources, SETTINGS, tmp_path / "halved", CPU, CARD) is not None
+    assert digest(tmp_path / "halved") == digest(tmp_path / "whole")
+
+
+def test_parts_of_a_step_give_what_the_whole_gives(tmp_path: Path, sources: list[NativeSlices]) -> None:
+    settings = replace(SETTINGS, slices_per_step=4, slices_per_epoch=8, precision="fp32")
+    for name, parts in (("whole", 1), ("parts", 4)):
+        train(sources, replace(settings, accumulate=parts), tmp_path / name, CPU, CARD)
+    whole, parts = (torch.load(tmp_path / name / CHECKPOINT, weights_only=True) for name in ("whole", "parts"))
+    assert whole["step"] == 6
+    for name, tensor in whole["network"].items():
+        torch.testing.assert_close(tensor, parts["network"][name], atol=1e-6, rtol=1e-5)
+
+
+def test_processes_that_do_not_divide_a_step_are_refused(tmp_path: Path, sources: list[NativeSlices]) -> None:
+    with pytest.raises(LucidError, match="--slices-per-step is 1; it must be a multiple of 2 processes x 1 parts"):
+        train(sources, SETTINGS, tmp_path, replace(CPU, count=2), CARD)
+
+
+def test_a_network_for_stacks_starts_from_one_for_single_slices(tmp_path: Path, sources: list[NativeSlices]) -> None:
+    """With a learning rate that moves nothing it is the other one still."""
+    flat = load_model(train(sources, SETTINGS, tmp_path / "2d", CPU, CARD))
+    settings = replace(SETTINGS, learning_rate=1e-12, synthetic_share=1.0, network=replace(SETTINGS.network, slices=3))
+    stacked = load_model(train([], settings, tmp_path / "3d", CPU, CARD, start=flat))
+    assert stacked.card["started_from"] == {"name": "tiny 0", "sha256": flat.sha256}
+    context = torch.tensor(Context().vector)[None]
+    images = torch.rand(1, 3, 16, 16, generator=seeded())
+    torch.testing.assert_close(stacked.network(images, context), flat.network(images[:, 1:2], context))
+    with pytest.raises(LucidError, match="start was"):
+        train([], settings, tmp_path / "3d", CPU, CARD)
+
+
+def test_the_network_is_judged_on_its_way(tmp_path: Path, sources: list[NativeSlices]) -> None:
+    settings = replace(SETTINGS, validation_minutes=0.0)
+    path = train(sources, settings, tmp_path, CPU, CARD, held_back=squares(1))
+    judged = [entry for entry in lines(tmp_path) if "validation" in entry]
+    assert [entry["step"] for entry in judged] == [0, 1, 2, 3, 4, 5, 6, 6]
+    assert load_model(path).card["validation"] == judged[-1]["validation"]
+    assert judged[0]["validation"]["psnr_gain"] == 0.0  # an untrained network changes nothing
+    assert (tmp_path / "validation" / "step_0000006.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_being_judged_changes_no_weight(tmp_path: Path, sources: list[NativeSlices]) -> None:
+    train(sources, SETTINGS, tmp_path / "alone", CPU, CARD)
+    train(sources, replace(SETTINGS, validation_minutes=0.0), tmp_path / "judged", CPU, CARD, held_back=squares(1))
+    assert digest(tmp_path / "alone") == digest(tmp_path / "judged")
 
 
 def test_the_schedule_has_the_papers_two_levels_after_a_rise() -> None:

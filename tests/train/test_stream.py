@@ -16,7 +16,7 @@ from lucidmr.degrade.settings import DegradationRanges
 from lucidmr.errors import LucidError
 from lucidmr.network.ce_unet import NetworkSettings
 from lucidmr.pairs.simulate import TargetKind
-from lucidmr.pairs.source import CorpusPairs
+from lucidmr.pairs.source import CorpusPairs, stack_of
 from lucidmr.pairs.write import path_of, read_pair, record_of, write_pairs
 from lucidmr.raw.pseudo import NativeSlices
 from lucidmr.scale import Workers
@@ -95,17 +95,17 @@ def test_without_sources_all_is_synthetic() -> None:
 
 
 def test_the_synthetic_share_decides_what_is_drawn() -> None:
-    for share in (0.0, 1.0):
-        made = PairStream([volume(1)], replace(SETTINGS, synthetic_share=share), 4)
-        names = {made._drawn(made.sources, seeded(seed))[0].source for seed in range(8)}
-        assert names == ({"synthetic"} if share else {"a"})
+    for share in (0.0, 0.5, 1.0):
+        made = PairStream([volume(1)], replace(SETTINGS, synthetic_share=share), 12)
+        names = {made.pair(index).provenance["source"] for index in range(12)}
+        assert names == {0.0: {"a[0]"}, 0.5: {"a[0]", "synthetic"}, 1.0: {"synthetic"}}[share]
 
 
 def test_volumes_are_chosen_by_the_root_of_their_slices() -> None:
     made = PairStream([volume(1, name="one"), volume(9, name="nine")], replace(SETTINGS, synthetic_share=0.0), 4)
-    drawn = [made._drawn(made.sources, seeded(seed)) for seed in range(400)]
-    assert sum(slices.source == "nine" for slices, _ in drawn) / 400 == pytest.approx(0.75, abs=0.09)
-    assert {index for slices, index in drawn if slices.source == "nine"} == set(range(9))
+    drawn = [made._drawn(made.sources, seeded(seed)).source for seed in range(300)]
+    assert drawn.count("one[0]") / 300 == pytest.approx(0.25, abs=0.1)
+    assert set(drawn) == {"one[0]", *(f"nine[{index}]" for index in range(9))}
 
 
 def test_the_units_of_the_source_do_not_matter() -> None:
@@ -166,13 +166,13 @@ def test_folders_without_anything_to_learn_from_are_named(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("target", ["low_variance", "noisy"])
 def test_a_stream_from_a_corpus_is_what_simulate_writes(tmp_path: Path, target: TargetKind) -> None:
-    settings = replace(SETTINGS, seed=5, target=target)
+    settings = replace(SETTINGS, seed=5, target=target, synthetic_share=0.0)
     sources = gather([mixed_corpus(tmp_path / "corpus")], settings)
     made = PairStream(sources, settings, 6)
     simulated = CorpusPairs(Corpus(tmp_path / "corpus"), seed=5, target=target)
     list(write_pairs(simulated, range(6), tmp_path / "out", Workers()))
     for index in range(6):
-        streamed, stored = made.pair(index), read_pair(path_of(tmp_path / "out", index))
+        streamed, stored = stack_of(made.pair(index)), read_pair(path_of(tmp_path / "out", index))
         assert torch.equal(streamed.input, stored.input)
         assert torch.equal(streamed.target, stored.target)
         assert json.loads(json.dumps(record_of(streamed))) == record_of(stored)
@@ -190,3 +190,74 @@ def test_a_corpus_is_named_alone(tmp_path: Path) -> None:
     corpus = mixed_corpus(tmp_path / "corpus")
     with pytest.raises(LucidError, match="is a corpus; name it alone"):
         gather([tmp_path, corpus], SETTINGS)
+
+
+def test_a_corpus_and_synthetic_anatomy_take_turns(tmp_path: Path) -> None:
+    """What is not synthetic is the same pair, whatever the share."""
+    sources = gather([mixed_corpus(tmp_path)], SETTINGS)
+    made, pure = (PairStream(sources, replace(SETTINGS, synthetic_share=share), 12) for share in (0.5, 0.0))
+    drawn = [made.pair(index) for index in range(12)]
+    synthetic = [pair.provenance["source"] == "synthetic" for pair in drawn]
+    assert 2 <= sum(synthetic) <= 10
+    first = synthetic.index(False)
+    assert torch.equal(drawn[first].input, pure.pair(first).input)
+
+
+STACKS = replace(SETTINGS, network=NetworkSettings((4, 6), hidden=4, slices=7), crops_per_slice=5, synthetic_share=0.0)
+
+
+def thick(name: str = "v", is_volume: bool = True) -> NativeSlices:
+    """Twenty slices near each other."""
+    return NativeSlices(0.8 + 0.2 * torch.rand(20, 64, 64, generator=seeded(1)), 0.0, 1.0, name, is_volume)
+
+
+def test_a_3d_network_sees_stacks_and_learns_the_middle_slice() -> None:
+    for share in (0.0, 1.0):
+        made = PairStream([thick()], replace(STACKS, synthetic_share=share), 3)
+        given_, target, context = made[1]
+        assert given_.shape == (5, 7, 32, 32)
+        assert target.shape == (5, 1, 32, 32)
+        assert context.shape == (5, len(CONTEXT_FIELDS))
+        assert torch.isfinite(given_).all()
+        assert_same(made[1], PairStream([thick()], replace(STACKS, synthetic_share=share), 3)[1])
+        likeness = [float((given_[:, index] - target[:, 0]).abs().mean()) for index in range(7)]
+        assert min(likeness) == likeness[3]
+
+
+def test_workers_do_not_change_stacks() -> None:
+    one, other = (list(batches(PairStream([thick()], replace(STACKS, workers=workers), 2), 0)) for workers in (0, 1))
+    for a, b in zip(one, other, strict=True):
+        assert_same(a, b)
+
+
+def test_slices_far_from_each_other_are_no_volume(tmp_path: Path) -> None:
+    write_volume(tmp_path / "a.nii", 80, 100.0)
+    with pytest.raises(LucidError, match="and slices at most 2 mm apart; nothing to learn from"):
+        gather([tmp_path], STACKS)
+
+
+def test_a_corpus_without_3d_scans_is_named(tmp_path: Path) -> None:
+    folder = mixed_corpus(tmp_path)
+    (folder / f"{3:064x}.h5").unlink()  # the volume
+    with pytest.raises(LucidError, match="no measurement of 3D scans with 7 slices in split 'train'"):
+        names_of(gather([folder], STACKS))
+
+
+def test_a_split_without_measurements_is_named(tmp_path: Path) -> None:
+    pairs = CorpusPairs(Corpus(mixed_corpus(tmp_path)), split="validation")
+    with pytest.raises(LucidError, match="no measurement in split 'validation'; add more to it"):
+        pairs.pair(0)
+
+
+def test_without_augmentation_volumes_are_shown_as_they_are() -> None:
+    matrices = {
+        augment: {
+            PairStream([volume(1, side=96)], replace(SETTINGS, synthetic_share=0.0, augment=augment), 8)
+            ._drawn([volume(1, side=96)], seeded(seed))
+            .matrix
+            for seed in range(8)
+        }
+        for augment in (False, True)
+    }
+    assert matrices[False] == {(1, 96, 96)}
+    assert len(matrices[True]) > 2

@@ -2,12 +2,9 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from hashlib import file_digest, sha256
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Final, Literal
@@ -26,6 +23,7 @@ from lucidmr.raw.quality import Verdict
 from lucidmr.raw.read import read_raw
 from lucidmr.raw.selection import EVERYTHING, Selection
 from lucidmr.raw.volume import Volume, read_dicom, read_nifti, topmost
+from lucidmr.scale import Workers, work
 
 _RAW_ENDINGS: Final = (".h5", ".hdf5", ".mrd", ".dat", ".cfl", ".ra", ".npy", ".npz", ".mat")
 _NIFTI_ENDINGS: Final = (".nii", ".nii.gz")
@@ -58,18 +56,12 @@ class Adding:
         selection: What to take of raw data.
         subject_is: What counts as one subject where the header names none. The files of one folder never part; files
             that are one subject each may be told so.
-        workers: Processes.
     """
 
     folder: Path
     preparation: Preparation = field(default_factory=Preparation)
     selection: Selection = EVERYTHING
     subject_is: Literal["folder", "file"] = "folder"
-    workers: int = 1
-
-    def __post_init__(self) -> None:
-        if self.workers < 1:
-            raise ValueError(f"workers is {self.workers}; it must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -144,38 +136,26 @@ def _sources_in(path: Path, corpus: Path) -> Iterator[Source]:
         yield Source(folder, "dicom")
 
 
-def add_all(sources: Sequence[Source], how: Adding) -> Iterator[Outcome]:
+def add_all(sources: Sequence[Source], how: Adding, workers: Workers) -> Iterator[Outcome]:
     """Add sources; one that fails does not stop the others.
 
     Args:
         sources: From :func:`find_sources`.
         how: Settings.
+        workers: Who does it; on a cluster, paths and the corpus are absolute.
 
     Yields:
         What became of each, in order.
 
     Raises:
-        LucidError: The corpus cannot be written, or a worker was killed.
+        LucidError: The corpus cannot be written, or workers are killed again and again.
     """
     try:
         how.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LucidError(f"{how.folder}: cannot be made ({error.strerror}); choose another folder") from error
     remove_abandoned(how.folder)
-    if how.workers == 1:
-        yield from map(partial(add_source, how=how), sources)
-        return
-    # Spawned, not forked: the parent may hold threads.
-    with ProcessPoolExecutor(how.workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
-        try:
-            yield from pool.map(partial(add_source, how=how), sources)
-        except BrokenProcessPool as error:
-            raise LucidError(
-                f"{how.folder}: a worker was killed, maybe for want of memory; what is complete stays: "
-                "run the command again, with fewer workers"
-            ) from error
-        finally:
-            pool.shutdown(cancel_futures=True)
+    yield from work(partial(add_source, how=how), sources, workers)
 
 
 def add_source(source: Source, how: Adding) -> Outcome:
@@ -229,6 +209,7 @@ def _add_volume(source: Source, volume: Volume, how: Adding) -> Outcome:
         matrix=(1, slices.images.shape[1], slices.images.shape[2]),
         noise_sd=slices.noise_sd,
         snr=slices.signal / slices.noise_sd if slices.noise_sd else None,
+        is_volume=slices.is_volume,
     )
     write_images(path, card, slices, of_image(slices.images[len(slices.images) // 2]))
     return _told(source, card, ())
@@ -254,6 +235,7 @@ def _card_of(prepared: Prepared, name: str, subject: str, facts: Facts, how: Add
         noise_sd=first.noise_sd,
         snr=median(ratios) if ratios else None,
         sampling=first.sampling,
+        has_calibration=first.calibration is not None,
     )
 
 

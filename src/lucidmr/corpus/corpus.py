@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import torch
-
 from lucidmr.corpus.entry import SUFFIX, Entry, read_entry, read_scan
 from lucidmr.corpus.split import Split, SplitName
 from lucidmr.errors import LucidError
+from lucidmr.raw.pseudo import PseudoRaw
 from lucidmr.raw.scan import RawScan
 
 
@@ -45,13 +44,13 @@ class Corpus:
             for index in range(entry.card.scans)
         ]
 
-    def scan(self, place: tuple[str, int], generator: torch.Generator | None = None) -> RawScan:
+    def scan(self, place: tuple[str, int], how: PseudoRaw | None = None) -> RawScan:
         """Read one scan; nothing else of its file is loaded.
 
         Args:
             place: Its (id, index).
-            generator: Source of the coils and the phase that magnitude images are given, to draw them anew; without
-                it the same place always has the same ones. Measured data have their own.
+            how: What magnitude images are made of; without it the same place is always the same slice seen by the
+                same coils. Measured data have their own.
 
         Returns:
             The scan.
@@ -62,8 +61,7 @@ class Corpus:
         name, index = place
         if name not in self.entries:
             raise ValueError(f"place names {name!r}; {self.folder} has no such entry")
-        drawn = generator or torch.Generator().manual_seed((int(name[:15], 16) + index) % 2**60)
-        return read_scan(self.entries[name], index, drawn)
+        return read_scan(self.entries[name], index, how or PseudoRaw((int(name[:15], 16) + index) % 2**60))
 
     def scans(self, split: SplitName) -> Iterator[RawScan]:
         """Every scan in a split, one at a time."""

@@ -7,7 +7,8 @@ whether a source is there already is asked of the folder alone. A file that exis
 :mod:`lucidmr.corpus.files`), so that a process may be killed at any point and the next goes on.
 
 Attributes: ``lucidmr_format``, and as JSON ``card``; data sets: ``kspace`` (scan, coil, slice, freq, phase) complex64
-or ``images`` (scan, freq, phase) float32, ``signal`` (scan), ``verdicts`` as JSON, ``thumbnail`` (row, column) bytes.
+or ``images`` (scan, freq, phase) float32, ``signal`` (scan), ``verdicts`` as JSON, ``thumbnail`` (row, column) bytes;
+where there was a calibration scan, ``calibration`` (scan, coil, slice, freq, phase) complex64.
 """
 
 import json
@@ -25,7 +26,7 @@ from lucidmr.corpus.files import whole_hdf5
 from lucidmr.errors import LucidError
 from lucidmr.physics.sampling import Sampling
 from lucidmr.raw.measurement import Facts
-from lucidmr.raw.pseudo import NativeSlices
+from lucidmr.raw.pseudo import NativeSlices, PseudoRaw
 from lucidmr.raw.quality import Verdict
 from lucidmr.raw.scan import RawScan
 
@@ -51,6 +52,8 @@ class Card:
         snr: Median over the scans of typical signal over noise; ``None`` where there is no noise.
         sampling: What was acquired; ``None`` = fully sampled.
         settings: Preparation settings, for provenance.
+        is_volume: Whether the slices of images lie so near each other that they may be a 3D acquisition.
+        has_calibration: Whether the lines of a calibration scan of its own are stored, too.
     """
 
     source: str
@@ -65,6 +68,8 @@ class Card:
     snr: float | None = None
     sampling: Sampling | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    is_volume: bool = False
+    has_calibration: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -122,10 +127,17 @@ def write_scans(
     with whole_hdf5(path) as file:
         _write_head(file, card, [scan.signal for scan in scans], verdicts, thumbnail)
         if scans:
-            shape = tuple(scans[0].kspace.shape)
-            stored = _dataset(file, "kspace", (len(scans), *shape), (1, shape[0], 1, *shape[2:]), np.complex64)
-            for index, scan in enumerate(scans):
-                stored[index] = scan.kspace.cpu().numpy()
+            _write_samples(file, "kspace", [scan.kspace for scan in scans])
+        if card.has_calibration:
+            _write_samples(file, "calibration", [scan.calibration for scan in scans if scan.calibration is not None])
+
+
+def _write_samples(file: h5py.File, name: str, samples: Sequence[Tensor]) -> None:
+    """(coil, slice, freq, phase) samples of every scan."""
+    shape = tuple(samples[0].shape)
+    stored = _dataset(file, name, (len(samples), *shape), (1, shape[0], 1, *shape[2:]), np.complex64)
+    for index, scan in enumerate(samples):
+        stored[index] = scan.cpu().numpy()
 
 
 def write_images(path: Path, card: Card, slices: NativeSlices, thumbnail: Tensor) -> None:
@@ -179,13 +191,13 @@ def read_entry(path: Path) -> Entry:
         raise _damaged(path, error) from error
 
 
-def read_scan(entry: Entry, index: int, generator: torch.Generator) -> RawScan:
+def read_scan(entry: Entry, index: int, how: PseudoRaw) -> RawScan:
     """Read one scan; nothing else of the file is loaded.
 
     Args:
         entry: The measurement.
         index: Which of its scans.
-        generator: Source of the coils and the phase that images are given; measured data have their own.
+        how: What images are made of; measured data have coils and phase of their own.
 
     Returns:
         The scan.
@@ -199,16 +211,15 @@ def read_scan(entry: Entry, index: int, generator: torch.Generator) -> RawScan:
     try:
         with h5py.File(entry.path) as file:
             signal = float(file["signal"][index])
-            samples = torch.from_numpy(file[card.kind][index])
+            chosen = how.chosen(index, card.scans) if card.kind == "images" else index
+            samples = torch.from_numpy(file[card.kind][chosen])
+            calibration = torch.from_numpy(file["calibration"][index]) if card.has_calibration else None
     except (OSError, RuntimeError, ValueError, LookupError) as error:
         raise _damaged(entry.path, error) from error
     source = f"{card.source}[{index}]"
     if card.kind == "images":
-        from lucidmr.raw.pseudo import pseudo_raw
-
-        slices = NativeSlices(samples[None], card.noise_sd, signal, card.source)
-        return pseudo_raw(slices, 0, generator)
-    return RawScan(samples, card.noise_sd, signal, source=source, sampling=card.sampling, facts=card.facts)
+        return how.scan(NativeSlices(samples, card.noise_sd, signal, card.source), source)
+    return RawScan(samples, card.noise_sd, signal, None, source, card.sampling, card.facts, calibration)
 
 
 def read_thumbnail(entry: Entry) -> Tensor:

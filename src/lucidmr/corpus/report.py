@@ -1,6 +1,5 @@
 """One self-contained HTML page that shows a corpus. All text is escaped: headers and names are hostile input."""
 
-from base64 import b64encode
 from html import escape
 from pathlib import Path
 from typing import Any, Final
@@ -10,15 +9,15 @@ from lucidmr.corpus.entry import Entry, read_thumbnail
 from lucidmr.corpus.files import whole_file
 from lucidmr.corpus.summary import matrix, sampled, summary
 from lucidmr.corpus.thumbnail import png
+from lucidmr.drawing.page import page
+from lucidmr.drawing.pictures import uri
 
 _MOST_ROWS: Final = 500
 """Measurements with a picture; a page of more is slow to open."""
 
 _STYLE: Final = """
-body{font:14px/1.4 system-ui,sans-serif;margin:2em auto;max-width:75em;padding:0 1em;color:#1c2026;background:#fff}
-table{border-collapse:collapse;width:100%}td,th{padding:.4em .7em;text-align:left;border-bottom:1px solid #d8dce2}
 td{vertical-align:top}img{width:72px;background:#000}.refused td{background:#fbeaea}.counts{columns:3 16em}
-.counts table{break-inside:avoid;margin-bottom:1em}ul{margin:0;padding-left:1em}.notice{color:#5a6270}
+.counts table{break-inside:avoid;margin-bottom:1em}ul{margin:0;padding-left:1em}
 """
 
 
@@ -28,9 +27,9 @@ def write_report(corpus: Corpus, path: Path) -> None:
     Raises:
         LucidError: It cannot be written, or an entry is damaged.
     """
-    page = render(corpus)
+    document = render(corpus)
     with whole_file(path) as part:
-        part.write_text(page, encoding="utf-8")
+        part.write_text(document, encoding="utf-8")
 
 
 def render(corpus: Corpus) -> str:
@@ -40,15 +39,9 @@ def render(corpus: Corpus) -> str:
     left = f"<p>{len(entries) - _MOST_ROWS} more are not shown.</p>" if len(entries) > _MOST_ROWS else ""
     heads = ("", "Source", "Scanner", "Samples", "Signal to noise", "Split", "Findings")
     head = "".join(f"<th>{name}</th>" for name in heads)
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>Lucid MR corpus</title><style>{_STYLE}</style></head>
-<body><h1>Lucid MR corpus</h1><p class="notice">Research use only. Not a medical device.</p>
-<div class="counts">{_counts(summary(corpus))}</div>
-<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{left}</body></html>
-"""
+    body = f"""<div class="counts">{_counts(summary(corpus))}</div>
+<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{left}"""
+    return page("Lucid MR corpus", body, _STYLE)
 
 
 def _counts(found: dict[str, Any]) -> str:
@@ -65,7 +58,7 @@ def _table(name: str, values: dict[str, Any]) -> str:
 
 def _row(corpus: Corpus, entry: Entry) -> str:
     card = entry.card
-    picture = b64encode(png(read_thumbnail(entry))).decode("ascii")
+    picture = uri(png(read_thumbnail(entry)))
     strength = f"{card.facts.field_strength:g} T" if card.facts.field_strength else None
     scanner = ", ".join(filter(None, (card.facts.vendor, card.facts.model, strength, card.facts.anatomy)))
     coils = f", {card.coils} coils ({card.virtual_coils} kept)" if card.coils else ""
@@ -74,7 +67,7 @@ def _row(corpus: Corpus, entry: Entry) -> str:
     cells = (card.source, scanner, samples, ratio, corpus.split.of(card.subject) if card.scans else "")
     findings = "".join(f"<li>{escape(str(verdict))}</li>" for verdict in entry.verdicts)
     return (
-        f'<tr class="{"used" if card.scans else "refused"}"><td><img alt="" src="data:image/png;base64,{picture}"></td>'
+        f'<tr class="{"used" if card.scans else "refused"}"><td><img alt="" src="{picture}"></td>'
         + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
         + f"<td><ul>{findings}</ul></td></tr>"
     )

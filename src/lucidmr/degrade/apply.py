@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Complex
 from torch import Tensor
 
-from lucidmr.physics.fourier import ENCODED, resize_kspace
+from lucidmr.physics.fourier import COIL, ENCODED, resize_kspace
 from lucidmr.physics.sampling import Sampling, calibration_region, sampling_mask
 from lucidmr.shapes import KSpace
 
@@ -26,7 +26,9 @@ class Acquired:
     sampling: Sampling
 
 
-def acquire(kspace: KSpace, sampling: Sampling) -> Acquired:
+def acquire(
+    kspace: KSpace, sampling: Sampling, calibration: Complex[Tensor, "coil line_s line_f line_p"] | None = None
+) -> Acquired:
     """Acquire less of a fully sampled scan.
 
     Image signal stays as it is when the matrix shrinks; noise falls to sqrt(N_new / N_old) of itself per sample.
@@ -34,6 +36,7 @@ def acquire(kspace: KSpace, sampling: Sampling) -> Acquired:
     Args:
         kspace: Centred, fully sampled k-space (..., coil, slice, freq, phase).
         sampling: What to acquire of it.
+        calibration: Fully sampled block around DC that was measured beside it; that of ``kspace`` unless given.
 
     Returns:
         What was acquired.
@@ -47,4 +50,6 @@ def acquire(kspace: KSpace, sampling: Sampling) -> Acquired:
         raise ValueError(f"sampling.matrix is {wanted} (slice x freq x phase); it must not exceed kspace's {most}")
     cropped = resize_kspace(kspace, sampling.matrix)
     mask = sampling_mask(sampling).to(kspace.device)
-    return Acquired(cropped * mask, cropped[..., *calibration_region(sampling)], sampling)
+    if calibration is None:
+        calibration = cropped[..., *calibration_region(sampling)]
+    return Acquired(cropped * mask, calibration.expand(*kspace.shape[:COIL], *calibration.shape[COIL:]), sampling)

@@ -95,7 +95,7 @@ def draw_degradation(
 
 
 def is_calibrated(sampling: Sampling) -> bool:
-    """Whether a scan that was undersampled holds the calibration lines that its reconstruction needs."""
+    """Whether a scan that was undersampled has the calibration lines that its reconstruction needs."""
     pattern = sampling.undersampling
     if pattern is None:
         return True
@@ -106,7 +106,7 @@ def is_calibrated(sampling: Sampling) -> bool:
         factor == 1.0 or lines >= _least_calibration(factor)
         for factor, lines in ((pattern.slice, along_slice), (pattern.phase, along_phase))
     )
-    return pattern.integrated and along_freq >= _LEAST_CALIBRATION and all(enough)
+    return along_freq >= _LEAST_CALIBRATION and all(enough)
 
 
 def _calibration_lines(sampling: Sampling) -> tuple[int, int, int]:

@@ -47,6 +47,10 @@ class Protocol:
         phase_fov: Phase field of view in percent of that along freq.
         partial_fourier: Whether the header flags partial Fourier along phase.
         acceleration: Parallel imaging factor along phase.
+        acceleration_slice: The same along slice.
+        random: Net factor of random undersampling.
+        elliptical: Whether the corners of the phase-slice plane were left out; ``None`` says nothing of it.
+        slices_encoded: Samples along slice of a 3D acquisition; ``None`` for as many as slices.
         format: How pixels are stored.
         slope: Real-world value per stored value.
         intercept: Real-world value of stored value 0.
@@ -67,6 +71,10 @@ class Protocol:
     phase_fov: float = 100.0
     partial_fourier: bool = False
     acceleration: float = 1.0
+    acceleration_slice: float = 1.0
+    random: float = 1.0
+    elliptical: bool | None = None
+    slices_encoded: int | None = None
     format: PixelFormat = _TWELVE_BITS
     slope: float = 1.0
     intercept: float = 0.0
@@ -187,9 +195,21 @@ def _acquisition(header: Dataset, protocol: Protocol, matrix: tuple[int, int]) -
     header.AcquisitionMatrix = [freq, 0, 0, phase] if column else [0, freq, phase, 0]
     header.PercentPhaseFieldOfView = _decimal(protocol.phase_fov)
     header.PercentSampling = _decimal(100 * phase / max(1, ceil(freq * protocol.phase_fov / 100)))
-    if protocol.acceleration > 1:
-        header.ParallelAcquisition, header.ParallelAcquisitionTechnique = "YES", "SENSE"
-        header.ParallelReductionFactorInPlane = protocol.acceleration
+    if protocol.elliptical is not None:
+        header.CoverageOfKSpace = "ELLIPTICAL" if protocol.elliptical else "FULL"
+    if protocol.slices_encoded is not None:
+        header.MRAcquisitionPhaseEncodingStepsOutOfPlane = protocol.slices_encoded
+    _put_acceleration(header, protocol)
+
+
+def _put_acceleration(header: Dataset, protocol: Protocol) -> None:
+    if max(protocol.acceleration, protocol.acceleration_slice, protocol.random) == 1:
+        return
+    header.ParallelAcquisition = "YES"
+    header.ParallelAcquisitionTechnique = "CSENSE" if protocol.random > 1 else "SENSE"
+    header.ParallelReductionFactorInPlane = protocol.random if protocol.random > 1 else protocol.acceleration
+    if protocol.acceleration_slice > 1:
+        header.ParallelReductionFactorOutOfPlane = protocol.acceleration_slice
 
 
 def _decimal(number: float) -> DSfloat:

@@ -1,38 +1,64 @@
 """Writes processed images as a new series beside the original.
 
-DICOM: single-frame in, single-frame out (MR Image Storage); multi-frame in, multi-frame out with the same structure.
-Explicit VR little endian, uncompressed. Pixel format and rescale stay those of the source, so values mean the same.
+DICOM: single-frame in, single-frame out (MR Image Storage); multi-frame in, multi-frame out with the same structure, or
+single frames; mosaics in, mosaics out. Explicit VR little endian, uncompressed, or JPEG 2000 without loss. Pixel format
+and rescale stay those of the source, so values mean the same.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.uid import JPEG2000Lossless
 
+from lucidmr.dicom.frames import Frame
+from lucidmr.dicom.kinds import is_enhanced
+from lucidmr.dicom.mosaic import mosaic_of
 from lucidmr.dicom.output import FILE_NAME, check_apart, new_folder
 from lucidmr.dicom.pixels import stored_values
 from lucidmr.dicom.provenance import Provenance, derived_uid
 from lucidmr.dicom.rewrite import SERIES_OFFSET, repair_windows, rewrite
-from lucidmr.dicom.series import ImageSeries
 from lucidmr.dicom.storage import pixel_format, put_pixels, restore_padding
-from lucidmr.dicom.values import READ_ERRORS, number, quiet
+from lucidmr.dicom.values import READ_ERRORS, number, quiet, reason
 from lucidmr.errors import LucidError
 
-__all__ = ["Provenance", "derived_folder_name", "write_derived"]
+if TYPE_CHECKING:
+    from lucidmr.dicom.series import ImageSeries
+
+_LEAST_COMPRESSED: Final = 32
+"""Rows and columns that five wavelet levels need."""
+
+__all__ = ["Form", "Provenance", "derived_folder_name", "write_derived"]
+
+
+@dataclass(frozen=True)
+class Form:
+    """How derived files are written.
+
+    Attributes:
+        classic: One file per image, also where the source is multi-frame.
+        compressed: Pixel data in JPEG 2000 without loss.
+    """
+
+    classic: bool = False
+    compressed: bool = False
 
 
 def write_derived(
-    series: ImageSeries,
+    series: "ImageSeries",
     images: Iterable[NDArray[np.float32]],
     folder: Path,
     provenance: Provenance,
     overwrite: bool = False,
+    form: Form = Form(),
 ) -> list[Path]:
     """Write processed images as a derived series. The folder appears whole or not at all.
 
@@ -46,6 +72,7 @@ def write_derived(
         folder: Where to write; must not exist (or be empty), and not lie in the source's folder.
         provenance: What was done.
         overwrite: Replace an earlier output of Lucid MR.
+        form: How the files are written.
 
     Returns:
         The files, in the order of their first images.
@@ -57,14 +84,14 @@ def write_derived(
     check_apart(folder, series.root, series.paths)
     created = provenance.created or datetime.now()
     with new_folder(folder, overwrite) as part:
-        writer = _Writer(series, part, provenance, created)
+        writer = _Writer(series, part, provenance, created, form)
         for index, image in enumerate(images):
             writer.add(index, image)
         writer.finish()
     return [folder / name for name in writer.names]
 
 
-def derived_folder_name(series: ImageSeries, provenance: Provenance) -> str:
+def derived_folder_name(series: "ImageSeries", provenance: Provenance) -> str:
     """A name for the series' output folder: readable, stable, and unique among the series of a run."""
     words = re.sub(r"[^A-Za-z0-9]+", "_", series.description).strip("_")[:40] or "series"
     place = f"{series.uid} {series.rows} {series.columns} {series.paths[0].name}"
@@ -83,8 +110,10 @@ class _File:
 class _Writer:
     """Collects the images of each file and writes it when it is complete."""
 
-    def __init__(self, series: ImageSeries, folder: Path, provenance: Provenance, created: datetime) -> None:
-        self.series, self.folder, self.provenance, self.created = series, folder, provenance, created
+    def __init__(
+        self, series: "ImageSeries", folder: Path, provenance: Provenance, created: datetime, form: Form
+    ) -> None:
+        self.series, self.folder, self.provenance, self.created, self.form = series, folder, provenance, created, form
         self.shape: tuple[int, int] | None = None
         self.count = 0
         self.names: list[str] = []
@@ -122,17 +151,40 @@ class _Writer:
     @pydicom.config.disable_value_validation()
     def _write(self, number: int, values: NDArray[np.float32]) -> None:
         source = _read(self.series.paths[number])
+        frames, stored = self.frames[number], self._stored(source, number, values)
+        if self.form.classic and is_enhanced(source):
+            for place, frame in enumerate(frames):
+                one = slice(place, place + 1)
+                self._save(deepcopy(source), [frame], stored[one], values[one], single=True)
+        elif mosaic := mosaic_of(source):
+            self._save(source, frames, mosaic.together(stored)[None], values)
+        else:
+            self._save(source, frames, stored, values)
+
+    def _stored(self, source: Dataset, number: int, values: NDArray[np.float32]) -> NDArray[np.integer]:
         layout = pixel_format(source)
         stored = np.empty(values.shape, layout.dtype)
         for place, frame in enumerate(self.frames[number]):
             stored[place] = layout.encode(values[place], frame.slope, frame.intercept)
             self._restore_padding(source, frame.index, number, stored[place])
-        matrix = (values.shape[1], values.shape[2])
-        header = rewrite(source, self.frames[number], matrix, self.provenance, self.created)
+        return stored
+
+    def _save(
+        self,
+        source: Dataset,
+        frames: Sequence[Frame],
+        stored: NDArray[np.integer],
+        values: NDArray[np.float32],
+        single: bool = False,
+    ) -> None:
+        matrix = (stored.shape[1], stored.shape[2])
+        header = rewrite(source, frames, matrix, self.provenance, self.created, single)
+        if single:
+            header.InstanceNumber = len(self.names) + 1
         put_pixels(header, stored)
         repair_windows(header, values)
         name = FILE_NAME.format(len(self.names) + 1)
-        _save(header, self.folder / name, self.series.paths[number])
+        _save(header, self.folder / name, self.series.paths[frames[0].file], self.form.compressed)
         self.names.append(name)
 
     def _restore_padding(self, source: Dataset, frame: int, file: int, stored: NDArray[np.integer]) -> None:
@@ -147,19 +199,16 @@ def _read(path: Path) -> Dataset:
         raise LucidError(f"{path}: cannot be read ({error.strerror or error}); did it move?") from error
 
 
-def _save(header: Dataset, path: Path, source: Path) -> None:
-    _drop_unreadable(header)
+def _save(header: Dataset, path: Path, source: Path, compressed: bool) -> None:
+    if compressed and min(header.Rows, header.Columns) < _LEAST_COMPRESSED:
+        size = f"{header.Rows} x {header.Columns} pixels"
+        raise LucidError(f"{source}: {size} are too small for JPEG 2000; write it uncompressed")
     try:
+        if compressed:
+            header.compress(JPEG2000Lossless, encoding_plugin="pylibjpeg", generate_instance_uid=False)
         pydicom.dcmwrite(path, header, implicit_vr=False, little_endian=True, enforce_file_format=True)
     except READ_ERRORS as error:
-        why = " ".join(str(error).split())[:200]
+        if isinstance(error, OSError) and error.errno:
+            raise
+        why = reason(error)
         raise LucidError(f"{source}: the header cannot be written again ({why}); export the file again") from error
-
-
-def _drop_unreadable(header: Dataset) -> None:
-    """Remove elements whose bytes break their own VR: they cannot be written, and nobody could read them."""
-    for tag in list(header.keys()):
-        try:
-            header[tag]
-        except READ_ERRORS:
-            del header[tag]

@@ -11,7 +11,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
-from lucidmr.dicom.values import READ_ERRORS, integer, text, value
+from lucidmr.dicom.values import READ_ERRORS, integer, items, text
 from lucidmr.errors import LucidError
 
 NOT_DICOM = "not a DICOM file"
@@ -59,7 +59,7 @@ def _listed(directory: Path) -> list[Path]:
     read = read_header(directory)
     if read.header is None:
         raise LucidError(f"{directory}: {read.problem}; give the folder it lies in instead")
-    records = value(read.header, "DirectoryRecordSequence") or []
+    records = items(read.header, "DirectoryRecordSequence")
     names = [text(record, "ReferencedFileID") for record in records]
     found = [directory.parent.joinpath(*name.split("\\")) for name in names if name]
     if not found:
@@ -84,7 +84,7 @@ def read_header(path: Path) -> HeaderFile:
         return HeaderFile(path, None, f"cannot be read ({error.strerror or error})")
     except InvalidDicomError:
         return HeaderFile(path, None, NOT_DICOM)
-    except (*READ_ERRORS, EOFError, struct.error, ZlibError, RecursionError):
+    except (*READ_ERRORS, ZlibError):
         return HeaderFile(path, None, f"damaged DICOM header in {path.name}")
 
 

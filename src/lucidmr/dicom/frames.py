@@ -3,13 +3,15 @@
 DICOM: functional groups PS3.3 C.7.6.16; a macro may sit in the shared or in the per-frame sequence.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydicom.dataset import Dataset
 
+from lucidmr.dicom.diffusion import diffusion, direction
 from lucidmr.dicom.geometry import Geometry, geometry
 from lucidmr.dicom.kinds import is_enhanced
-from lucidmr.dicom.values import integer, item, number, numbers, text, value
+from lucidmr.dicom.mosaic import mosaic_of, plane_of, planes_of
+from lucidmr.dicom.values import integer, item, items, number, numbers, text
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Frame:
 
     Attributes:
         file: Index of its file in the series.
-        index: Index of the frame in its file, from 0.
+        index: Index of the frame, or of the slice of a mosaic, in its file, from 0.
         geometry: Its plane in the patient; ``None`` if the header does not say.
         slope: Real-world value per stored value.
         intercept: Real-world value of stored value 0.
@@ -49,8 +51,12 @@ def frames_of(header: Dataset, file: int) -> list[Frame]:
         file: Its index in the series.
     """
     if not is_enhanced(header):
-        return [_classic(header, file)]
-    groups = value(header, "PerFrameFunctionalGroupsSequence") or []
+        whole, mosaic = _classic(header, file), mosaic_of(header)
+        if mosaic is None:
+            return [whole]
+        planes = planes_of(header, mosaic)
+        return [replace(whole, index=index, geometry=plane) for index, plane in enumerate(planes)]
+    groups = items(header, "PerFrameFunctionalGroupsSequence")
     return [_enhanced(header, group, file, index) for index, group in enumerate(groups)]
 
 
@@ -68,24 +74,18 @@ def functional_group(header: Dataset, frame: Dataset | None, name: str) -> Datas
 
 
 def _classic(header: Dataset, file: int) -> Frame:
-    plane = geometry(
-        numbers(header, "ImagePositionPatient"),
-        numbers(header, "ImageOrientationPatient"),
-        numbers(header, "PixelSpacing"),
-    )
     slope, intercept = _rescale(header)
     kind: tuple[float | str, ...] = (
         round(number(header, "EchoTime") or 0.0, 3),
         number(header, "EchoNumbers") or 0.0,
-        round(number(header, "DiffusionBValue") or 0.0, 1),
-        *_direction(header, "DiffusionGradientOrientation"),
+        *diffusion(header),
         round(number(header, "InversionTime") or 0.0, 2),
         text(header, "ImageType"),
     )
     time, acquisition = integer(header, "TemporalPositionIdentifier", 0), integer(header, "AcquisitionNumber", 0)
     trigger = number(header, "TriggerTime") or 0.0
     order = (float(time), float(acquisition), trigger, number(header, "InstanceNumber") or 0.0)
-    return Frame(file, 0, plane, slope, intercept, kind, time, acquisition, trigger, order)
+    return Frame(file, 0, plane_of(header), slope, intercept, kind, time, acquisition, trigger, order)
 
 
 def _enhanced(header: Dataset, group: Dataset, file: int, index: int) -> Frame:
@@ -102,13 +102,13 @@ def _enhanced(header: Dataset, group: Dataset, file: int, index: int) -> Frame:
         numbers(macros["PixelMeasuresSequence"], "PixelSpacing"),
     )
     slope, intercept = _rescale(macros["PixelValueTransformationSequence"])
-    diffusion, content = macros["MRDiffusionSequence"], macros["FrameContentSequence"]
-    gradient = item(diffusion, "DiffusionGradientDirectionSequence") or empty
+    weighting, content = macros["MRDiffusionSequence"], macros["FrameContentSequence"]
+    gradient = item(weighting, "DiffusionGradientDirectionSequence") or empty
     kind: tuple[float | str, ...] = (
         float(file),  # a volume does not spread over several multi-frame files
         round(number(macros["MREchoSequence"], "EffectiveEchoTime") or 0.0, 3),
-        round(number(diffusion, "DiffusionBValue") or 0.0, 1),
-        *_direction(gradient, "DiffusionGradientOrientation"),
+        round(number(weighting, "DiffusionBValue") or 0.0, 1),
+        *direction(numbers(gradient, "DiffusionGradientOrientation")),
         text(macros["MRImageFrameTypeSequence"], "FrameType"),
     )
     time = integer(content, "TemporalPositionIndex", 0)
@@ -121,8 +121,3 @@ def _enhanced(header: Dataset, group: Dataset, file: int, index: int) -> Frame:
 def _rescale(source: Dataset) -> tuple[float, float]:
     # A slope of 0 would erase the image: some anonymisers write it for "none".
     return number(source, "RescaleSlope") or 1.0, number(source, "RescaleIntercept") or 0.0
-
-
-def _direction(source: Dataset, keyword: str) -> tuple[float, float, float]:
-    found = numbers(source, keyword)
-    return (round(found[0], 3), round(found[1], 3), round(found[2], 3)) if len(found) == 3 else (0.0, 0.0, 0.0)

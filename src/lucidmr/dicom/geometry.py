@@ -3,7 +3,7 @@
 DICOM (PS3.3 C.7.6.2): Image Plane module. The position is the *centre* of the first pixel.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
@@ -44,6 +44,15 @@ class Geometry:
         """Distance of the plane from the origin along :attr:`normal`, in mm."""
         return float(np.dot(self.position, self.normal))
 
+    def shifted(self, by: NDArray[np.float64]) -> "Geometry":
+        """The same plane elsewhere, ``by`` mm away."""
+        return replace(self, position=_vector(np.asarray(self.position) + by))
+
+    def moved_to(self, row: float, column: float) -> "Geometry":
+        """The same plane with its first pixel where this one has pixel (row, column); fractions are welcome."""
+        down, right = np.asarray(self.column) * self.spacing[0], np.asarray(self.row) * self.spacing[1]
+        return self.shifted(row * down + column * right)
+
     def resampled(self, old: tuple[int, int], new: tuple[int, int]) -> "Geometry":
         """The same field of view on another matrix, aligned at the outer corners of the corner pixels.
 
@@ -51,11 +60,10 @@ class Geometry:
             old: Rows and columns now.
             new: Rows and columns wanted.
         """
-        spacing = (self.spacing[0] * old[0] / new[0], self.spacing[1] * old[1] / new[1])
+        steps = old[0] / new[0], old[1] / new[1]
         # The centre of the first pixel lies half a pixel inside the corner, before and after.
-        down, right = (spacing[0] - self.spacing[0]) / 2, (spacing[1] - self.spacing[1]) / 2
-        position = np.asarray(self.position) + down * np.asarray(self.column) + right * np.asarray(self.row)
-        return Geometry(_vector(position), self.row, self.column, spacing)
+        moved = self.moved_to((steps[0] - 1) / 2, (steps[1] - 1) / 2)
+        return replace(moved, spacing=(self.spacing[0] * steps[0], self.spacing[1] * steps[1]))
 
     def corners(self, matrix: tuple[int, int]) -> NDArray[np.float64]:
         """The outer corners of the image (rows, columns), 4 x 3, in mm: first, end of row 0, end of column 0, last."""

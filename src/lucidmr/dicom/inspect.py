@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lucidmr.dicom.header.fact import FACT_NAMES, Fact, HeaderFacts
-from lucidmr.dicom.series import ImageSeries, SeriesCollection
+from lucidmr.dicom.series import SeriesCollection
+from lucidmr.dicom.source import Source
 
 _UNITS: Final = {
     "field_strength": "T", "phase_fov": "%", "bandwidth": "Hz/pixel", "spacing_row": "mm", "spacing_column": "mm",
     "slice_thickness": "mm", "slice_spacing": "mm", "matrix_freq": "samples", "matrix_phase": "samples",
     "matrix_slice": "samples", "interpolation_freq": "pixels/sample", "interpolation_phase": "pixels/sample",
-    "interpolation_slice": "slices/sample",
+    "interpolation_slice": "slices/sample", "slice_resolution": "samples/slice",
 }  # fmt: skip
+_SPELLED: Final = {"fourier": "Fourier", "fov": "FOV", "caipi": "CAIPI", "dl": "deep learning"}
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Row:
         unit: Empty if it has none.
         source: Where it came from.
         confidence: ``exact``, ``inferred``, ``default`` or ``unknown``.
+        others: What other places say otherwise.
     """
 
     name: str
@@ -31,6 +34,7 @@ class Row:
     unit: str
     source: str
     confidence: str
+    others: tuple["Row", ...] = ()
 
 
 def rows(facts: HeaderFacts) -> list[Row]:
@@ -39,35 +43,37 @@ def rows(facts: HeaderFacts) -> list[Row]:
 
 
 def facts_dict(facts: HeaderFacts) -> dict[str, dict[str, Any]]:
-    """All facts by name, ready for JSON: value, unit, source, confidence."""
+    """All facts by name, ready for JSON: value, unit, source, confidence, and the same of every other place."""
     found = {}
     for name in FACT_NAMES:
         fact: Fact[Any] = getattr(facts, name)
+        others = [_fact_dict(other) for other in fact.others]
         found[name] = {
-            "value": fact.value,
+            **_fact_dict(fact),
             "unit": _UNITS.get(name, ""),
-            "source": fact.source,
-            "confidence": str(fact.confidence),
+            "disputed": bool(fact.disputed),
+            "others": others,
         }
     return found
 
 
-def series_dict(series: ImageSeries) -> dict[str, Any]:
+def _fact_dict(fact: Fact[Any]) -> dict[str, Any]:
+    return {"value": fact.value, "source": fact.source, "confidence": str(fact.confidence)}
+
+
+def series_dict(series: Source) -> dict[str, Any]:
     """What a series is, ready for JSON."""
     return {
-        "uid": series.uid,
-        "number": series.number,
-        "description": series.description,
+        **series.identity,
         "images": len(series),
         "stacks": [len(stack) for stack in series.stacks],
         "rows": series.rows,
         "columns": series.columns,
-        "multi_frame": series.enhanced,
         "warnings": list(series.warnings),
     }
 
 
-def collection_dict(collection: SeriesCollection) -> dict[str, Any]:
+def collection_dict(collection: SeriesCollection[Source]) -> dict[str, Any]:
     """What was found under a path, ready for JSON."""
     return {
         "series": [series_dict(series) for series in collection.series],
@@ -80,9 +86,10 @@ def collection_dict(collection: SeriesCollection) -> dict[str, Any]:
 
 
 def _row(name: str, fact: Fact[Any]) -> Row:
-    words = name.replace("_", " ").replace("fourier", "Fourier").replace("fov", "FOV")
+    words = " ".join(_SPELLED.get(word, word) for word in name.split("_"))
     unit = _UNITS.get(name, "") if fact.value is not None else ""
-    return Row(words, _text(fact.value), unit, fact.source, str(fact.confidence))
+    others = tuple(_row(name, other) for other in fact.disputed)
+    return Row(words, _text(fact.value), unit, fact.source, str(fact.confidence), others)
 
 
 def _text(value: object) -> str:

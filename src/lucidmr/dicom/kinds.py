@@ -9,7 +9,8 @@ from typing import Final
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from lucidmr.dicom.values import integer, number, private, text, tokens, value
+from lucidmr.dicom.mosaic import mosaic_of
+from lucidmr.dicom.values import integer, items, number, private, text, tokens
 
 CLASSIC: Final = "1.2.840.10008.5.1.4.1.1.4"
 ENHANCED: Final = ("1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.4.4")
@@ -32,7 +33,7 @@ CSA RESAMPLED"""
 _PLAIN_WORDS: Final = """
 M,MAGNITUDE,ND,NORM,DIS2D,DIS3D,FIL,FM,OTHER,NONE,MEAN,RMS,SOS,MSUM,MOCO,MFSPLIT,GDC,UCA,IF,RETRO,UNSPECIFIED,SE,FFE,IR,
 TSE,GR,EP,DIXON,WATER,FAT,W,F,IN_PHASE,OUT_PHASE,OPP_PHASE,IP,OP,T1,T2,PROTON_DENSITY,DRB,DRG,DRS,VOLUME,COMP,COMPOSED,
-COMBINED,COMP_AD,COMP_SP,DIFFUSION,MULTIECHO,RESAMPLED,DIS,SH,SHRT"""
+COMBINED,COMP_AD,COMP_SP,DIFFUSION,MULTIECHO,RESAMPLED,DIS,SH,SHRT,MOSAIC,VFRAME"""
 _MAPS: Final = frozenset(word.strip() for word in _MAP_WORDS.split(","))
 """Words of ImageType that name an image computed from others."""
 _PLAIN: Final = frozenset(word.strip() for word in _PLAIN_WORDS.split(","))
@@ -42,7 +43,6 @@ _MAP_NAMES: Final = re.compile(
 )
 _ECHO: Final = re.compile(r"(TE|ECHO_?)\d+")
 _NON_CARTESIAN: Final = re.compile(r"BLADE|PROPELLER|MULTIVANE", re.I)
-_SIEMENS_DL: Final = frozenset({"DRB", "DRG", "DRS"})
 
 
 def refusal(header: Dataset) -> str:
@@ -63,8 +63,8 @@ def remarks(header: Dataset) -> list[str]:
     found = []
     if text(header, "LossyImageCompression") == "01":
         found.append("the source was compressed with loss")
-    if _SIEMENS_DL & set(tokens(header, "ImageType")):
-        found.append("already reconstructed with deep learning by the scanner (Deep Resolve)")
+    if text(header, "BurnedInAnnotation").upper() == "YES":
+        found.append("text is burned into the image; it is processed like anatomy")
     if tokens(header, "ImageType")[:1] == ("DERIVED",):
         found.append("the header calls the images DERIVED: something already processed them")
     return found
@@ -100,27 +100,25 @@ def _wrong_pixels(header: Dataset) -> str:
         return f"photometric interpretation {photometric} is not supported"
     if (bits := integer(header, "BitsAllocated", 0)) not in (8, 16):
         return f"{bits} bits per pixel are not supported"
-    if text(header, "BurnedInAnnotation").upper() == "YES":
-        return "text is burned into the image"
-    if min(integer(header, "Rows", 0), integer(header, "Columns", 0)) < 1:
-        return "no rows or columns"
-    if not text(header, "SOPInstanceUID") or not text(header, "SeriesInstanceUID"):
+    if min(integer(header, "Rows", 0), integer(header, "Columns", 0)) < 2:
+        return "fewer than 2 rows or columns"
+    uids = [text(header, name) for name in ("SOPInstanceUID", "SeriesInstanceUID")]
+    if not all(uids) or "\\" in "".join(uids):
         return "no series or instance UID: the file belongs to nothing"
     return ""
 
 
 def _own_output(header: Dataset) -> str:
-    schemes = value(header, "CodingSchemeIdentificationSequence") or []
+    schemes = items(header, "CodingSchemeIdentificationSequence")
     own = any(text(scheme, "CodingSchemeDesignator") == OWN_SCHEME for scheme in schemes)
     return "already processed by Lucid MR" if own else ""
 
 
 def _grid(header: Dataset) -> str:
-    values = tokens(header, "ImageType")
-    if "MOSAIC" in values:
-        return "mosaic (all slices in one image); export it as single slices"
-    if "VFRAME" in values:
-        return "UIH volume frame (all slices in one image); export it as single slices"
+    try:
+        mosaic_of(header)
+    except ValueError as error:
+        return str(error)
     return ""
 
 

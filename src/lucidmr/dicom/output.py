@@ -92,7 +92,7 @@ def _own(path: Path) -> bool:
     try:
         with quiet():
             return text(read_file_meta_info(path), "ImplementationVersionName") == _IMPLEMENTATION
-    except (InvalidDicomError, OSError, EOFError, *READ_ERRORS):
+    except (InvalidDicomError, *READ_ERRORS):
         return False
 
 

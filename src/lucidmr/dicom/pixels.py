@@ -1,24 +1,43 @@
 """Decodes pixel data, one file at a time."""
 
-import struct
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    JPEG2000,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
 
-from lucidmr.dicom.values import READ_ERRORS, integer, quiet
+from lucidmr.dicom.mosaic import mosaic_of
+from lucidmr.dicom.values import READ_ERRORS, integer, quiet, reason
 from lucidmr.errors import LucidError
+
+_DECODERS: Final = {
+    RLELossless: "pydicom",
+    JPEGLSLossless: "pyjpegls",
+    JPEGLSNearLossless: "pyjpegls",
+    JPEG2000Lossless: "pylibjpeg",
+    JPEG2000: "pylibjpeg",
+}
+"""One each: of the others that pydicom would try after it, some end the program on damaged data."""
 
 
 def stored_values(path: Path, frame: int) -> NDArray[np.integer]:
-    """The stored values of one frame, rows x columns, as they are in the file.
+    """The stored values of one frame, or of one slice of a mosaic, rows x columns, as they are in the file.
 
     Args:
         path: The DICOM file.
-        frame: Index of the frame, from 0.
+        frame: Its index, from 0.
 
     Raises:
         LucidError: The file is gone, or its pixel data cannot be decoded.
@@ -42,9 +61,11 @@ def _decoded(path: Path, _time: int, _size: int) -> NDArray[np.integer]:
                 implicit, little = dataset.original_encoding
                 explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
                 dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+            dataset.pixel_array_options(decoding_plugin=_DECODERS.get(dataset.file_meta.TransferSyntaxUID, ""))
             pixels = np.asarray(dataset.pixel_array)
             shape = (-1, integer(dataset, "Rows", 0), integer(dataset, "Columns", 0))
-            return pixels.reshape(shape)
-    except (*READ_ERRORS, OSError, EOFError, RuntimeError, struct.error) as error:
-        why = " ".join(str(error).split())[:200]
+            mosaic = mosaic_of(dataset)
+            return mosaic.apart(pixels) if mosaic else pixels.reshape(shape)
+    except (*READ_ERRORS, RuntimeError, StopIteration) as error:
+        why = reason(error)
         raise LucidError(f"{path}: the pixel data cannot be decoded ({why}); export the file again") from error

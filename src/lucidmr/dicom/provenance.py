@@ -14,7 +14,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import UID
 
 from lucidmr.dicom.kinds import OWN_SCHEME
-from lucidmr.dicom.values import text, value
+from lucidmr.dicom.values import items, text
 
 _NAMESPACE: Final = uuid.UUID("0c9d1d1e-6a58-5f0b-9c5e-3f1d3a1c7b42")
 
@@ -108,12 +108,12 @@ def add_equipment(header: Dataset, provenance: Provenance, created: datetime) ->
     used.ContributionDateTime = created.strftime("%Y%m%d%H%M%S")
     used.ContributionDescription = plain(provenance.description, 1024)
     used.PurposeOfReferenceCodeSequence = Sequence([code("Processing Equipment", "109102")])
-    header.ContributingEquipmentSequence = Sequence([*(value(header, "ContributingEquipmentSequence") or []), used])
+    header.ContributingEquipmentSequence = Sequence([*items(header, "ContributingEquipmentSequence"), used])
     scheme = Dataset()
     scheme.CodingSchemeDesignator = OWN_SCHEME
     scheme.CodingSchemeName = "Lucid MR private codes"
     scheme.CodingSchemeResponsibleOrganization = "Lucid MR"
-    known = value(header, "CodingSchemeIdentificationSequence") or []
+    known = items(header, "CodingSchemeIdentificationSequence")
     header.CodingSchemeIdentificationSequence = Sequence([*known, scheme])
 
 

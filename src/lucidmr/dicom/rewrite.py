@@ -3,18 +3,24 @@
 DICOM: what to set, keep and remove follows PS3.3 C.7.6.1 (General Image), C.8.3.1 (MR Image), C.8.13 (Enhanced MR).
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
+from pydicom.tag import Tag
 from pydicom.valuerep import DSfloat
 
+from lucidmr.dicom.classic import single_frame
 from lucidmr.dicom.frames import Frame, functional_group
+from lucidmr.dicom.geometry import Geometry
 from lucidmr.dicom.kinds import is_enhanced
+from lucidmr.dicom.mosaic import mosaic_of, plane_of, resample_tiles
 from lucidmr.dicom.output import file_meta
 from lucidmr.dicom.provenance import (
     Provenance,
@@ -25,13 +31,30 @@ from lucidmr.dicom.provenance import (
     plain,
     source_image,
 )
-from lucidmr.dicom.values import READ_ERRORS, integer, item, numbers, text, tokens, value
+from lucidmr.dicom.values import READ_ERRORS, integer, item, items, numbers, text, tokens
 
 SUFFIX: Final = " Lucid MR"
 SERIES_OFFSET: Final = 1000
-_LOSSY_SYNTAXES: Final = (".4.50", ".4.51", ".4.81", ".4.91", ".4.203")
+_LOSSY_METHODS: Final = {
+    ".4.50": "ISO_10918_1", ".4.51": "ISO_10918_1", ".4.81": "ISO_14495_1", ".4.91": "ISO_15444_1",
+    ".4.203": "ISO_15444_15",
+}  # fmt: skip
+"""What transfer syntaxes with loss are called, by the end of their UID."""
 _STALE: Final = ("IconImageSequence", "VOILUTSequence", "DigitalSignaturesSequence", "MACParametersSequence",
                  "SmallestPixelValueInSeries", "LargestPixelValueInSeries", "DataSetTrailingPadding")  # fmt: skip
+_KEPT_PRIVATE: Final = re.compile(
+    r"SIEMENS (CSA|MR) |GEMS_|Philips (Imaging|MR)|(TOSHIBA|CANON)_MEC_MR|(Image|Common) Private Header|HITACHI|FUJI|"
+    r"BRUKER",
+    re.I,
+)
+"""Creators of private attributes that tell how the scanner acquired the image; others' may hold icons or anything."""
+_SET: Final = ("ImageType", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "SeriesDate",
+               "SeriesTime", "ContentDate", "ContentTime", "InstanceCreationDate", "InstanceCreationTime",
+               "LossyImageCompression", "LossyImageCompressionMethod", "DerivationDescription",
+               "DerivationCodeSequence", "SourceImageSequence", "ContributingEquipmentSequence",
+               "CodingSchemeIdentificationSequence", "SourceImageEvidenceSequence", "PixelSpacing",
+               "ImagePositionPatient", "WindowCenter", "WindowWidth", "Rows", "Columns")  # fmt: skip
+"""What derived files say anew."""
 _STALE_PRIVATE: Final = (
     (0x0043, "GEMS_PARM_01", 0x29),  # histogram
     (0x2005, "Philips MR Imaging DD 001", 0x0B),  # largest value of the image
@@ -40,24 +63,34 @@ _STALE_PRIVATE: Final = (
 
 
 def rewrite(
-    source: Dataset, frames: Sequence[Frame], matrix: tuple[int, int], provenance: Provenance, created: datetime
+    header: Dataset,
+    frames: Sequence[Frame],
+    matrix: tuple[int, int],
+    provenance: Provenance,
+    created: datetime,
+    single: bool = False,
 ) -> Dataset:
-    """Make the header of a derived file from a freshly read source header, in place.
+    """Make the header of a derived file from a freshly read source header.
 
     Args:
-        source: The source's attributes without pixel data; used up.
-        frames: Its images, in file order.
-        matrix: Rows and columns of the derived images.
+        header: The source's attributes without pixel data; used up.
+        frames: The images that go into the derived file, in file order.
+        matrix: Rows and columns of the derived file.
         provenance: What was done.
         created: When.
+        single: Whether one frame of a multi-frame source becomes a file of its own.
 
     Returns:
         The header, all but the pixel data.
     """
-    header = source
-    original = _references(source)
+    original = _references(header)
+    _drop_unreadable(header)
     _from_big_endian(header)
     _remove_stale(header, matrix)
+    if single:
+        original.ReferencedFrameNumber = frames[0].index + 1
+        header = single_frame(header, frames[0].index)
+    _drop_wrong_kinds(header)
     _identify(header, original, matrix, provenance, created)
     resampled = matrix != (integer(header, "Rows", 0), integer(header, "Columns", 0))
     if resampled:
@@ -78,7 +111,7 @@ def repair_windows(header: Dataset, values: NDArray[np.floating]) -> None:
         header: The derived file's attributes.
         values: Real-world values, frames x rows x columns.
     """
-    for index, group in enumerate(value(header, "PerFrameFunctionalGroupsSequence") or []):
+    for index, group in enumerate(items(header, "PerFrameFunctionalGroupsSequence")):
         macro = functional_group(header, group, "FrameVOILUTSequence")
         if macro is not None and "WindowWidth" in macro and index < len(values):
             _repair_window(macro, values[index])
@@ -98,6 +131,25 @@ def _repair_window(place: Dataset, values: NDArray[np.floating]) -> None:
         del place.WindowCenterWidthExplanation
 
 
+def _drop_unreadable(header: Dataset) -> None:
+    """Remove elements whose bytes break their own VR: they cannot be written, and nobody could read them."""
+    for place in _everything(header):
+        for tag in list(place.keys()):
+            try:
+                place[tag]
+            except READ_ERRORS:
+                del place[tag]
+
+
+def _drop_wrong_kinds(header: Dataset) -> None:
+    """Remove what is to be set and has a VR that is not its own: it would keep it."""
+    for name in _SET:
+        tag = Tag(name)
+        element = header.get_item(tag)
+        if element is not None and element.VR not in (None, "UN", dictionary_VR(tag)):
+            del header[tag]
+
+
 def _references(source: Dataset) -> Dataset:
     """What must be remembered of the source before its header changes."""
     kept = Dataset()
@@ -110,11 +162,17 @@ def _identify(
     header: Dataset, source: Dataset, matrix: tuple[int, int], provenance: Provenance, created: datetime
 ) -> None:
     syntax = text(header.file_meta, "TransferSyntaxUID") if getattr(header, "file_meta", None) else ""
-    if syntax.endswith(_LOSSY_SYNTAXES):
-        header.LossyImageCompression = "01"
-    kind = f"image {matrix[0]} x {matrix[1]}"
+    for ending, method in _LOSSY_METHODS.items():
+        if syntax.endswith(ending):
+            header.LossyImageCompression = "01"
+            if "LossyImageCompressionMethod" not in header:
+                header.LossyImageCompressionMethod = method
+    frame = f"frame {source.ReferencedFrameNumber} " if "ReferencedFrameNumber" in source else ""
+    kind = f"{frame}image {matrix[0]} x {matrix[1]}"
     header.SOPInstanceUID = derived_uid(source.SOPInstanceUID, provenance, kind)
-    header.SeriesInstanceUID = derived_uid(source.SeriesInstanceUID, provenance, "series")
+    # Anonymisers give one UID to several series.
+    series = f"series {text(header, 'SeriesNumber')}{' single frames' if frame else ''}"
+    header.SeriesInstanceUID = derived_uid(source.SeriesInstanceUID, provenance, series)
     header.SeriesNumber = min(integer(header, "SeriesNumber", 0) + SERIES_OFFSET, 2**31 - 1)
     description = text(header, "SeriesDescription") or text(header, "ProtocolName")
     header.SeriesDescription = (description[: 64 - len(SUFFIX)].strip() + SUFFIX).strip()
@@ -135,13 +193,13 @@ def _derive_image(header: Dataset, source: Dataset, provenance: Provenance, resa
     words = provenance.description + (f"; before: {before}" if before else "")
     header.DerivationDescription = plain(words, 1024)
     header.DerivationCodeSequence = derivation_codes(resampled)
-    header.SourceImageSequence = Items([source_image(source)])
+    header.SourceImageSequence = Items([source_image(source, source.get("ReferencedFrameNumber"))])
 
 
 def _derive_frames(header: Dataset, source: Dataset, provenance: Provenance, resampled: bool) -> None:
     add_source_evidence(header, source)
     shared = item(header, "SharedFunctionalGroupsSequence")
-    groups = list(value(header, "PerFrameFunctionalGroupsSequence") or [])
+    groups = items(header, "PerFrameFunctionalGroupsSequence")
     for group in [*groups, *([shared] if shared is not None else [])]:
         kind = item(group, "MRImageFrameTypeSequence")
         if kind is not None:
@@ -156,24 +214,41 @@ def _derive_frames(header: Dataset, source: Dataset, provenance: Provenance, res
 
 def _resample(header: Dataset, frames: Sequence[Frame], matrix: tuple[int, int]) -> None:
     old = (integer(header, "Rows", 0), integer(header, "Columns", 0))
-    scaled: set[int] = set()
     # Odd converters leave a functional groups sequence in single-frame files; nobody reads it.
-    groups = list(header.PerFrameFunctionalGroupsSequence) if is_enhanced(header) else [None]
-    for group, frame in zip(groups, frames, strict=True):
-        measures = header if group is None else functional_group(header, group, "PixelMeasuresSequence")
-        position = header if group is None else functional_group(header, group, "PlanePositionSequence")
-        spacing = () if measures is None else numbers(measures, "PixelSpacing")
-        if measures is not None and len(spacing) == 2 and id(measures) not in scaled:
-            scaled.add(id(measures))
-            measures.PixelSpacing = [
-                DSfloat(step * before / after, auto_format=True)
-                for step, before, after in zip(spacing, old, matrix, strict=True)
-            ]
-        if position is not None and frame.geometry is not None and "ImagePositionPatient" in position:
-            moved = frame.geometry.resampled(old, matrix).position
-            position.ImagePositionPatient = [DSfloat(entry, auto_format=True) for entry in moved]
+    if is_enhanced(header):
+        _resample_frames(header, frames, old, matrix)
+    else:
+        if mosaic := mosaic_of(header):
+            resample_tiles(header, mosaic, matrix)
+        _move(header, plane_of(header), old, matrix)
+        _scale(header, old, matrix)
     if "PixelAspectRatio" in header:
         del header.PixelAspectRatio
+
+
+def _resample_frames(header: Dataset, frames: Sequence[Frame], old: tuple[int, int], new: tuple[int, int]) -> None:
+    scaled: set[int] = set()
+    for group, frame in zip(header.PerFrameFunctionalGroupsSequence, frames, strict=True):
+        measures = functional_group(header, group, "PixelMeasuresSequence")
+        if measures is not None and id(measures) not in scaled:
+            scaled.add(id(measures))
+            _scale(measures, old, new)
+        position = functional_group(header, group, "PlanePositionSequence")
+        if position is not None:
+            _move(position, frame.geometry, old, new)
+
+
+def _scale(place: Dataset, old: tuple[int, int], new: tuple[int, int]) -> None:
+    spacing = numbers(place, "PixelSpacing")
+    if len(spacing) == 2:
+        steps = (step * before / after for step, before, after in zip(spacing, old, new, strict=True))
+        place.PixelSpacing = [DSfloat(step, auto_format=True) for step in steps]
+
+
+def _move(place: Dataset, plane: Geometry | None, old: tuple[int, int], new: tuple[int, int]) -> None:
+    if plane is not None and "ImagePositionPatient" in place:
+        moved = plane.resampled(old, new).position
+        place.ImagePositionPatient = [DSfloat(entry, auto_format=True) for entry in moved]
 
 
 def _remove_stale(header: Dataset, matrix: tuple[int, int]) -> None:
@@ -181,6 +256,7 @@ def _remove_stale(header: Dataset, matrix: tuple[int, int]) -> None:
         for name in _STALE:
             if name in place:
                 delattr(place, name)
+        _remove_foreign(place)
         for group, creator, element in _STALE_PRIVATE:
             try:
                 del place.private_block(group, creator)[element]
@@ -195,16 +271,30 @@ def _remove_stale(header: Dataset, matrix: tuple[int, int]) -> None:
             del header[tag]
 
 
+def _remove_foreign(place: Dataset) -> None:
+    """Remove private blocks whose creator is not on the list."""
+    blocks = {
+        (tag.group, tag.element)
+        for tag in place.keys()  # noqa: SIM118 (values are elements)
+        if tag.is_private_creator and _KEPT_PRIVATE.match(str(place[tag].value).strip())
+    }
+    for tag in [tag for tag in place.keys() if tag.is_private]:  # noqa: SIM118
+        owner = tag.element if tag.element < 0x100 else tag.element >> 8
+        if (tag.group, owner) not in blocks:
+            del place[tag]
+
+
 def _everything(header: Dataset) -> Iterator[Dataset]:
     yield header
     for name in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
-        yield from value(header, name) or []
+        yield from items(header, name)
 
 
 def _from_big_endian(header: Dataset) -> None:
     """Swap the bytes of words that pydicom leaves as they were read."""
     if header.original_encoding[1] is not False:
         return
-    for element in header:
-        if element.VR == "OW" and isinstance(element.value, bytes) and len(element.value) % 2 == 0:
+    words = [header[tag] for tag in list(header.keys()) if header.get_item(tag).VR == "OW"]
+    for element in words:
+        if isinstance(element.value, bytes) and len(element.value) % 2 == 0:
             element.value = np.frombuffer(element.value, ">u2").astype("<u2").tobytes()

@@ -12,11 +12,15 @@ from statistics import median, median_low
 import numpy as np
 
 from lucidmr.dicom.frames import Frame
+from lucidmr.dicom.geometry import Geometry
 
 _SAME_ORIENTATION = 0.01
 """Largest difference of a direction cosine between parallel slices."""
 _SAME_PLACE = 0.01
 """Largest distance between two images of the same slice, in mm."""
+
+_UNEVEN = 0.1
+"""Largest difference between the steps of one volume, over the step."""
 
 
 def stacks_of(frames: Sequence[Frame]) -> list[list[Frame]]:
@@ -56,6 +60,13 @@ def stack_warnings(stacks: Sequence[Sequence[Frame]]) -> list[str]:
     if unplaced:
         found.append(f"{unplaced} images have no position in the header; they keep the order of their numbers")
     return list(dict.fromkeys(found)) + _duplicates(stacks)
+
+
+def evenly_spaced(planes: Sequence[Geometry | None]) -> bool:
+    """Whether slices, in order, lie at even steps, as those of one volume do; unknown places count as even."""
+    along = [plane.distance for plane in planes if plane is not None]
+    steps = [b - a for a, b in pairwise(along)]
+    return not steps or max(steps) - min(steps) <= _UNEVEN * abs(median(steps))
 
 
 def _orientation(frame: Frame, known: list[tuple[float, ...]]) -> int:

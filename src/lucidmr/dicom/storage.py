@@ -76,7 +76,8 @@ def restore_padding(header: Dataset, source: NDArray[np.integer], stored: NDArra
         stored: The new stored values, on the same or on another matrix of the same field of view.
     """
     padding = number(header, "PixelPaddingValue")
-    if not padding:
+    low, high = np.iinfo(stored.dtype).min, np.iinfo(stored.dtype).max
+    if not padding or not low <= padding <= high:
         return
     rows, columns = (
         (np.arange(new) * old // new).astype(np.intp) for new, old in zip(stored.shape, source.shape, strict=True)

@@ -7,9 +7,11 @@ and the share that gives the wanted one is found without running the network aga
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -20,8 +22,7 @@ MOST_REMOVAL: Final = 1.5
 """More than all of the predicted noise is removed only to make up for noise that was predicted too weak."""
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(NamedTuple):
     """How weak extra noise passes through the parts of the gated head: local powers at pixels of homogeneous tissue.
 
     Attributes:
@@ -43,22 +44,26 @@ class Response:
         return math.sqrt(float(median))
 
 
-def response_of(before: Image, given: Image, noise: Image, detail: Image) -> Response:
+def response_of(before: Image, given: Image, kept: Image, noise: Image) -> Response:
     """Measure a response.
 
     Args:
         before: Image without extra noise; homogeneous tissue is looked for in it.
         given: Change of the input.
+        kept: Change of what the predicted noise is to be taken from, the gated details included.
         noise: Change of the predicted noise.
-        detail: Change of the gated details.
 
     Returns:
         The response; empty where the image has no body.
     """
     where = homogeneous_mask(before)
-    kept = given + detail
     powers = (given.square(), kept.square(), kept * noise, noise.square())
     return Response(*(local_mean(power)[where] for power in powers))
+
+
+def pooled(responses: Sequence[Response]) -> Response:
+    """The response of several images together."""
+    return Response(*map(torch.cat, zip(*responses, strict=True)))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """One series in, one enhanced series out: header to context, standardize, network, restore."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple
@@ -14,43 +14,32 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lucidmr import __version__ as VERSION
-from lucidmr.context import Acquisition, Context, Enhancement, encode
-from lucidmr.dicom.derived import write_derived
-from lucidmr.dicom.header import HeaderFacts, acquisition, facts
-from lucidmr.dicom.header.fact import inferred
+from lucidmr.context import Acquisition, Context, Enhancement
+from lucidmr.dicom.header import HeaderFacts, acquisition
 from lucidmr.dicom.provenance import Provenance
-from lucidmr.dicom.series import ImageSeries
-from lucidmr.enhance.calibrate import Calibration, Response, calibrate, nominal, response_of
+from lucidmr.dicom.source import Source
+from lucidmr.enhance.calibrate import Calibration, Response, calibrate, nominal, pooled, response_of
+from lucidmr.enhance.choose import choose_model
 from lucidmr.enhance.device import DeviceName, choose_device, fast_precision
-from lucidmr.enhance.probe import NoiseEstimate, ProbeResult, band_noise, body_mask, estimate_noise, probe
+from lucidmr.enhance.neighbours import Neighbours, middle, stack_around, stack_noise
+from lucidmr.enhance.prepare import context_of, facts_of, plan_of
+from lucidmr.enhance.probe import NoiseEstimate, ProbeResult, body_mask, estimate_noise, probe
 from lucidmr.enhance.tiling import parts_of
-from lucidmr.errors import LucidError
-from lucidmr.network.ce_unet import blend, gate
-from lucidmr.network.weights import Model, load_model
-from lucidmr.standardize import (
-    SIDE_2D,
-    SIDE_3D,
-    Standardization,
-    interpolate,
-    plan,
-    resample,
-    restore,
-    standard_grid,
-    standardize,
-)
+from lucidmr.network.ce_unet import blend, gated_details
+from lucidmr.network.weights import Model, packaged_models
+from lucidmr.standardize import Standardization, interpolate, resample, restore, standardize
 
 Images = Iterator[NDArray[np.float32]]
 
-_PLANNING_IMAGES: Final = 16
 _CALIBRATION_SEED: Final = 1
 _MEASURING_SEED: Final = 2
 
 
 class Dial(NamedTuple):
-    """The noise dial on one image.
+    """The noise dial on one image of a 2D acquisition, or on a stack of a 3D one.
 
     Attributes:
-        noise: Noise of the original image; ``sd`` is 0 where none can be found.
+        noise: Noise of the original; ``sd`` is 0 where none can be found.
         calibration: How the dial is set.
     """
 
@@ -71,11 +60,12 @@ class EnhancedSeries:
         model: Network and card.
         standardization: How the images are brought to the network's grid and back.
         device: Where the network runs.
-        fixed: Setting of the noise dial for every image; ``None`` calibrates it on each (the default).
-        dials: Noise and setting of the dial of the images that were computed so far, by number.
+        fixed: Setting of the noise dial for every image; ``None`` (the default) calibrates it on each image of a 2D
+            acquisition, on each stack of a 3D one.
+        dials: Noise and setting of the dial of the images that were looked at so far, by number.
     """
 
-    source: ImageSeries
+    source: Source
     enhancement: Enhancement
     facts: HeaderFacts
     acquisition: Acquisition
@@ -91,63 +81,89 @@ class EnhancedSeries:
 
     def image(self, index: int) -> NDArray[np.float32]:
         """Image ``index``, enhanced: (row, column) on the interpolated grid, in the source's real-world units."""
-        image = _tensor(self.source.image(index))[None]
-        given, parts = self._parts(image)
-        enhanced = self._blend(given, parts, self._dial(index, image, given, parts).calibration)
-        return restore(enhanced, image, self.standardization)[0].numpy()
+        given, parts = self._neighbours.standardized(index), self._parts_of(index)
+        enhanced = self._blend(given, parts, self.dial(index).calibration)
+        return restore(enhanced, middle(self._neighbours.stored(index)), self.standardization)[0].numpy()
 
     def dial(self, index: int) -> Dial:
-        """Noise of image ``index`` and how the noise dial is set on it."""
+        """Noise of image ``index`` and how the noise dial is set on it.
+
+        The slices of a 3D acquisition share their noise, and so one setting: steps from slice to slice would show in
+        reformatted planes.
+        """
         if index not in self.dials:
-            image = _tensor(self.source.image(index))[None]
-            self._dial(index, image, *self._parts(image))
+            alike = stack_around(self.source, index) if self._slices > 1 else (index,)
+            on = sorted({alike[sixth * len(alike) // 6] for sixth in range(1, 6)})
+            self.dials.update(dict.fromkeys(alike, self._find_dial(on)))
         return self.dials[index]
 
     def images(self) -> Iterator[NDArray[np.float32]]:
         """All images in the source's order."""
-        return (self.image(index) for index in range(len(self)))
+        for index in range(len(self)):
+            yield self.image(index)
+        # What is kept in memory is made anew should it be asked for again.
+        for name in ("_neighbours", "_parts_of"):
+            vars(self).pop(name, None)
 
     def original(self, index: int) -> NDArray[np.float32]:
         """Image ``index`` of the source on the same grid: Lanczos interpolation and nothing else."""
-        return self.interpolated(_tensor(self.source.image(index))[None])[0].numpy()
+        return self.interpolated(middle(self._neighbours.stored(index)))[0].numpy()
 
-    def process(self, images: Float[Tensor, "1 row column"], calibration: Calibration) -> Float[Tensor, "1 r c"]:
-        """Enhance one image of this series' matrix with a given setting of the noise dial."""
-        return restore(self._blend(*self._parts(images), calibration), images, self.standardization)
+    def process(self, stack: Float[Tensor, "slice row column"], calibration: Calibration) -> Float[Tensor, "1 r c"]:
+        """Enhance the middle one of as many slices as the network takes, with a given setting of the noise dial."""
+        given = standardize(stack, self.standardization)
+        enhanced = self._blend(given, self._parts(given), calibration)
+        return restore(enhanced, middle(stack), self.standardization)
 
-    def _parts(self, images: Float[Tensor, "1 row column"]) -> tuple[Tensor, Tensor]:
-        """The standardized image (1, freq, phase) and the network's parts of it (1, 3, freq, phase)."""
-        given = standardize(images, self.standardization)
+    @cached_property
+    def _neighbours(self) -> Neighbours:
+        return Neighbours(self.source, self.standardization, self._slices)
+
+    @property
+    def _slices(self) -> int:
+        return self.model.network.settings.slices
+
+    @cached_property
+    def _parts_of(self) -> Callable[[int], Tensor]:
+        """The network's parts of an image; calibrating and enhancing it need the same."""
+        return lru_cache(1)(lambda index: self._parts(self._neighbours.standardized(index)))
+
+    def _parts(self, given: Float[Tensor, "slice freq phase"]) -> Float[Tensor, "1 part freq phase"]:
+        """The network's parts of standardized slices."""
         with torch.inference_mode():
-            parts = _parts(self.model, given[:, None].to(self.device), self._vector).cpu()
+            parts = _parts(self.model, given[None].to(self.device), self._vector).cpu()
         # Found in the image's own units: the offset of the standardization would move the threshold.
-        body = body_mask(given * self.standardization.scale + self.standardization.offset)
-        return given, parts - _body_mean(parts, body[:, None])
+        body = body_mask(middle(given) * self.standardization.scale + self.standardization.offset)
+        return parts - _body_mean(parts, body[:, None])
 
-    def _blend(self, given: Tensor, parts: Tensor, calibration: Calibration) -> Float[Tensor, "1 freq phase"]:
-        return blend(given[:, None], parts, self._vector.cpu(), calibration.removal)[:, 0]
+    def _blend(
+        self, given: Float[Tensor, "slice freq phase"], parts: Tensor, calibration: Calibration
+    ) -> Float[Tensor, "1 freq phase"]:
+        return blend(middle(given)[:, None], parts, self._vector.cpu(), calibration.removal)[:, 0]
 
-    def _dial(self, index: int, image: Tensor, given: Tensor, parts: Tensor) -> Dial:
-        """Find the setting of the dial, once per image."""
-        if index not in self.dials:
-            noise = estimate_noise(self._oriented(image), self._told_extents)
-            wanted = self.enhancement.noise_reduction
-            if self.fixed is not None or noise.sd <= 0 or wanted == 1:
-                found = self.fixed or nominal(wanted)
-            else:
-                found = calibrate(self._respond(image, given, parts, noise), wanted)
-            self.dials[index] = Dial(noise, found)
-        return self.dials[index]
+    def _find_dial(self, on: Sequence[int]) -> Dial:
+        """Set the dial on some images together."""
+        images = torch.cat([middle(self._neighbours.stored(index)) for index in on])
+        noise = estimate_noise(self._oriented(images), self._told_extents)
+        wanted = self.enhancement.noise_reduction
+        if self.fixed is not None or noise.sd <= 0 or wanted == 1:
+            return Dial(noise, self.fixed or nominal(wanted))
+        return Dial(noise, calibrate(pooled([self._respond(index, noise) for index in on]), wanted))
 
-    def _respond(self, image: Tensor, given: Tensor, parts: Tensor, noise: NoiseEstimate) -> Response:
+    def _respond(self, index: int, noise: NoiseEstimate) -> Response:
         """Send weak extra noise of the image's own level and band through the network."""
         generator = torch.Generator().manual_seed(_CALIBRATION_SEED)
-        extra = band_noise(self._oriented(image).shape, noise, generator)
-        noisy, noisy_parts = self._parts(image + self._oriented(extra))
-        change = noisy_parts - parts
-        gates = [gate(self._vector.cpu(), direction)[:, 0] for direction in ("freq", "phase")]
-        detail = gates[0] * change[:, 1] + gates[1] * change[:, 2]
-        return response_of(given, noisy - given, change[:, 0], detail)
+        stored, given = self._neighbours.stored(index), self._neighbours.standardized(index)
+        noisy = standardize(stored + self._oriented(self._noise(index, noise, generator)), self.standardization)
+        added, change = middle(noisy) - middle(given), self._parts(noisy) - self._parts_of(index)
+        details = torch.cat(gated_details(change, self._vector.cpu()), 1).sum(1)
+        return response_of(middle(given), added, added + details, change[:, 0])
+
+    def _noise(self, index: int, noise: NoiseEstimate, generator: torch.Generator) -> Float[Tensor, "slice freq phase"]:
+        """Noise for an image and its neighbours, oriented."""
+        known = self.acquisition.matrix.slice
+        extent = min(1.0, known / self.source.depth) if known else 1.0
+        return stack_noise(self._neighbours.numbers(index), self.standardization.matrix, noise, extent, generator)
 
     def _oriented(self, images: Tensor) -> Tensor:
         """Stored images with rows along phase, or the way back."""
@@ -173,10 +189,12 @@ class EnhancedSeries:
     @property
     def _asked(self) -> tuple[tuple[str, str], ...]:
         asked = self.enhancement
+        along_slice = (("gain along slice", f"{asked.gain_slice:g}"),) if self._slices > 1 else ()
         return (
             ("noise reduction", f"{asked.noise_reduction:g}"),
             ("gain along freq", f"{asked.gain_freq:g}"),
             ("gain along phase", f"{asked.gain_phase:g}"),
+            *along_slice,
             ("restore partial Fourier", "yes" if asked.restore_partial_fourier else "no"),
         )
 
@@ -194,7 +212,7 @@ class EnhancedSeries:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should know, one line each; what the noise dial reaches follows from the images so far."""
-        lines = list(self.source.warnings)
+        lines = [*self.source.warnings, *self.facts.warnings]
         dials = [self.dial(middle_image(len(self))), *self.dials.values()]
         reached = median(dial.calibration.expected for dial in dials)
         if all(dial.noise.sd <= 0 for dial in dials):
@@ -204,8 +222,10 @@ class EnhancedSeries:
                 f"a noise reduction of {self.enhancement.noise_reduction:g} is out of the network's reach on this "
                 f"series: about {reached:.2f} is what it gives"
             )
-        if self.enhancement.gain_slice > 1:
-            lines.append("a gain along slice needs the 3D network, which this version does not have: it was ignored")
+        if self.enhancement.gain_slice > 1 and self._slices == 1:
+            volume = self.facts.three_dimensional.value
+            needed = "3D weights and as many adjoining slices as they take" if volume else "a 3D acquisition"
+            lines.append(f"a gain along slice needs {needed}: it was ignored")
         return tuple(lines)
 
     @property
@@ -231,7 +251,7 @@ class EnhancedSeries:
         Raises:
             LucidError: The folder cannot be used, or an image cannot be read or processed.
         """
-        return write_derived(self.source, watch(self.images()), folder, self.provenance, overwrite)
+        return self.source.write(watch(self.images()), folder, self.provenance, overwrite)
 
     @cached_property
     def measured(self) -> ProbeResult | None:
@@ -244,23 +264,23 @@ class EnhancedSeries:
         if dial.noise.sd <= 0:
             return None
 
-        def process(batch: Tensor) -> Tensor:
-            return self._oriented(self.process(self._oriented(batch), dial.calibration))
+        def process(stack: Tensor) -> Tensor:
+            return self._oriented(self.process(self._oriented(stack), dial.calibration))
 
+        generator = torch.Generator().manual_seed(_MEASURING_SEED)
         return probe(
             process,
-            lambda batch: resample(batch, self.standardization.grid),
-            self._oriented(_tensor(self.source.image(index))[None]),
-            dial.noise,
-            torch.Generator().manual_seed(_MEASURING_SEED),
+            lambda stack: resample(middle(stack), self.standardization.grid),
+            self._oriented(self._neighbours.stored(index)),
+            [self._noise(index, dial.noise, generator) for _ in range(2)],
         )
 
 
 def enhance(
-    series: ImageSeries,
+    series: Source,
     enhancement: Enhancement | None = None,
     *,
-    model: Model | None = None,
+    model: Model | Sequence[Model] | None = None,
     device: DeviceName = "auto",
 ) -> EnhancedSeries:
     """Enhance a series.
@@ -268,70 +288,26 @@ def enhance(
     Args:
         series: Magnitude images of one series.
         enhancement: What is asked for; a noise reduction of 2 where nothing is said.
-        model: Network to use; the one that comes with the package where nothing is said.
+        model: Network to use, or several to choose from; those that come with the package where nothing is said.
         device: Where to compute.
 
     Returns:
         The enhanced series. Context and standardization are done; images follow when asked for.
 
     Raises:
-        LucidError: An image cannot be read, the weights are damaged, or the device is not there.
+        LucidError: An image cannot be read, the weights are damaged or do not fit the series, or the device is not
+            there.
     """
     wanted = enhancement or Enhancement()
     where = choose_device(device)
-    network = model or load_model(device=where)
     told = facts_of(series)
-    known = acquisition(told)
-    how = _plan(series, told)
-    context = context_of(series, told, wanted)
-    return EnhancedSeries(series, wanted, told, known, context, network, how, where)
+    models = (model,) if isinstance(model, Model) else model or packaged_models(where)
+    network = choose_model(series, told, models)
+    context = context_of(series, told, wanted, volume=network.network.settings.slices > 1)
+    return EnhancedSeries(series, wanted, told, acquisition(told), context, network, plan_of(series, told), where)
 
 
-def facts_of(series: ImageSeries) -> HeaderFacts:
-    """Header facts, the displayed field of view checked against the pixels.
-
-    Some scanners write a reduced phase field of view and fill the image all the same.
-    """
-    told = facts(series)
-    if (told.filled_phase.value or 1.0) == 1.0 or _plan(series, told).cropped:
-        return told
-    return facts(series, {"filled_phase": inferred(1.0, "the pixels: the image is filled to its edges")})
-
-
-def context_of(series: ImageSeries, told: HeaderFacts, wanted: Enhancement) -> Context:
-    """What the network is told about a series, from its header alone.
-
-    Args:
-        series: The series.
-        told: Its header facts.
-        wanted: What is asked for.
-
-    Returns:
-        The context.
-    """
-    rows, columns = series.rows, series.columns
-    stored = (columns, rows) if told.phase_axis.value == "col" else (rows, columns)
-    n_freq, n_phase = standard_grid(stored, _side(told))
-    return encode(acquisition(told), wanted, (n_freq, round(n_phase * (told.filled_phase.value or 1.0)), 1))
-
-
-def _side(told: HeaderFacts) -> int:
-    return SIDE_3D if told.three_dimensional.value else SIDE_2D
-
-
-def _plan(series: ImageSeries, told: HeaderFacts) -> Standardization:
-    sample = torch.stack([_tensor(series.image(index)) for index in _spread(len(series), _PLANNING_IMAGES)])
-    if not torch.isfinite(sample).all():
-        raise LucidError(f"{series.label}: holds values that are not finite; check the rescale slope of its files")
-    return plan(
-        sample,
-        phase_along_rows=told.phase_axis.value != "col",
-        side=_side(told),
-        filled=told.filled_phase.value or 1.0,
-    )
-
-
-def _parts(model: Model, images: Float[Tensor, "b 1 h w"], vector: Tensor) -> Float[Tensor, "b 3 h w"]:
+def _parts(model: Model, images: Float[Tensor, "b slice h w"], vector: Tensor) -> Float[Tensor, "b part h w"]:
     """Noise and details of standardized images, in the fastest precision that the device has."""
     precision = fast_precision(images.device)
 
@@ -342,7 +318,7 @@ def _parts(model: Model, images: Float[Tensor, "b 1 h w"], vector: Tensor) -> Fl
     return parts_of(network, images, model.network.settings.stride)
 
 
-def _body_mean(parts: Float[Tensor, "b 3 h w"], body: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, "b 3 1 1"]:
+def _body_mean(parts: Float[Tensor, "b part h w"], body: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, "b part 1 1"]:
     """Mean of each part over the body: noise has none, nor has what lies beyond k_max, so it is taken off.
 
     Without that the network's idea of the Rician floor of very noisy images would darken them.
@@ -351,15 +327,6 @@ def _body_mean(parts: Float[Tensor, "b 3 h w"], body: Bool[Tensor, "b 1 h w"]) -
     return mean
 
 
-def _tensor(image: NDArray[np.float32]) -> Float[Tensor, "row column"]:
-    return torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
-
-
 def middle_image(count: int) -> int:
     """Number of the image that stands for a series of ``count``."""
     return count // 2
-
-
-def _spread(count: int, wanted: int) -> list[int]:
-    """Image numbers spread over the series, away from its ends, each once."""
-    return sorted({min(count - 1, int(count * (index + 0.5) / wanted)) for index in range(wanted)})

@@ -165,9 +165,7 @@ def probe(
     process: Callable[[Image], Image],
     resample: Callable[[Image], Image],
     image: Float[Tensor, "batch freq phase"],
-    noise: NoiseEstimate,
-    generator: torch.Generator,
-    realisations: int = 2,
+    noise: Sequence[Float[Tensor, "batch freq phase"]],
 ) -> ProbeResult:
     """Measure the noise reduction of a processor on this very image.
 
@@ -178,22 +176,20 @@ def probe(
         process: The processor: images on the native grid to images on the output grid.
         resample: The same change of grid without any processing.
         image: The images, native grid.
-        noise: Level and band of the noise to add, as a rule :func:`estimate_noise` of the image.
-        generator: Source of randomness, on the device of ``image``.
-        realisations: How many draws to average over.
+        noise: Realisations of the noise to add, as a rule :func:`band_noise` as :func:`estimate_noise` finds it.
 
     Returns:
         The map and its medians, ``nan`` where an image has no body.
 
     Raises:
-        ValueError: The noise level is 0: nothing can be measured.
+        ValueError: The noise is 0: nothing can be measured.
     """
-    if noise.sd <= 0.0:
-        raise ValueError("the image shows no noise (standard deviation 0), so no noise reduction can be measured")
+    if not all(bool(extra.any()) for extra in noise):
+        raise ValueError("the noise to add is 0, so no noise reduction can be measured")
     before, after = resample(image).float(), process(image).float()
     power_in, power_out = torch.zeros_like(before), torch.zeros_like(after)
-    for _ in range(realisations):
-        noisy = image + band_noise(image.shape, noise, generator)
+    for extra in noise:
+        noisy = image + extra
         power_in += local_mean((resample(noisy) - before).square())
         power_out += local_mean((process(noisy) - after).square())
     nrf_map = (power_in / power_out.clamp_min(torch.finfo(power_out.dtype).tiny)).sqrt().clamp_max(MAX_NRF)

@@ -10,14 +10,14 @@ from torch.nn import functional as F
 
 from lucidmr.errors import LucidError
 
-Parts = Callable[[Float[Tensor, "b 1 h w"]], Float[Tensor, "b 3 h w"]]
+Parts = Callable[[Float[Tensor, "b slice h w"]], Float[Tensor, "b part h w"]]
 
 OVERLAP: Final = 64
 """Pixels by which tiles overlap on either side; about the network's effective reach."""
 _LEAST_TILE: Final = 128
 
 
-def parts_of(network: Parts, images: Float[Tensor, "b 1 h w"], stride: int) -> Float[Tensor, "b 3 h w"]:
+def parts_of(network: Parts, images: Float[Tensor, "b slice h w"], stride: int) -> Float[Tensor, "b part h w"]:
     """Run the network on images of any size; halve the tiles for as long as memory does not suffice.
 
     Args:
@@ -51,17 +51,22 @@ def _tiled(network: Parts, images: Tensor, stride: int, tile: int) -> Tensor:
     height, width = images.shape[-2:]
     if tile >= max(height, width):
         return _padded(network, images, stride)
-    output = images.new_zeros(len(images), 3, height, width)
-    for rows, inner_rows in _spans(height, tile):
-        for columns, inner_columns in _spans(width, tile):
-            found = _padded(network, images[..., rows, columns], stride)
-            kept = found[
-                ...,
-                inner_rows.start - rows.start : inner_rows.stop - rows.start,
-                inner_columns.start - columns.start : inner_columns.stop - columns.start,
-            ]
-            output[..., inner_rows, inner_columns] = kept
-    return output
+    return torch.cat([_row(network, images, rows, stride, tile) for rows in _spans(height, tile)], -2)
+
+
+def _row(network: Parts, images: Tensor, rows: tuple[slice, slice], stride: int, tile: int) -> Tensor:
+    """A row of tiles, joined."""
+    kept_rows = _inside(*rows)
+    tiles = (
+        _padded(network, images[..., rows[0], read], stride)[..., kept_rows, _inside(read, kept)]
+        for read, kept in _spans(images.shape[-1], tile)
+    )
+    return torch.cat(list(tiles), -1)
+
+
+def _inside(read: slice, kept: slice) -> slice:
+    """Where what is kept lies in what was read."""
+    return slice(kept.start - read.start, kept.stop - read.start)
 
 
 def _spans(length: int, tile: int) -> Iterator[tuple[slice, slice]]:

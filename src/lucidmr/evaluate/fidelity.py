@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from lucidmr.enhance.probe import body_mask
+from lucidmr.enhance.probe import body_mask, local_mean
 from lucidmr.shapes import Image
 
 
@@ -29,6 +29,21 @@ class Harm:
     mean_change: float
     autocorrelation: float
     edge_correlation: float
+
+
+@dataclass(frozen=True)
+class Whiteness:
+    """Whether a change is noise everywhere.
+
+    Attributes:
+        structure: Root mean square autocorrelation of the change around each pixel.
+        threshold: What 1 % of pure noise of the image's own band exceeds.
+        share: Share of the body above that: 0.01 for noise.
+    """
+
+    structure: Float[Tensor, "freq phase"]
+    threshold: float
+    share: float
 
 
 def nrmse(image: Image, truth: Image) -> float:
@@ -101,6 +116,39 @@ def harm(before: Float[Tensor, "freq phase"], after: Float[Tensor, "freq phase"]
         _ring_autocorrelation(change, scale),
         _correlation(change.abs()[body], edges[body]),
     )
+
+
+def whiteness(
+    before: Float[Tensor, "freq phase"],
+    after: Float[Tensor, "freq phase"],
+    noise: Float[Tensor, "freq phase"],
+    scale: float = 1.0,
+) -> Whiteness:
+    """Look for anything but noise in what a processor took away, place by place.
+
+    Args:
+        before: The untouched image on the grid of ``after``.
+        after: The processed image, nothing asked for but less noise.
+        noise: Pure noise of the image's band on the same grid, to compare with.
+        scale: Grid pixels per acquired pixel (1 / k-space extent).
+
+    Returns:
+        The map and its share above what noise alone shows.
+    """
+    structure, null = (_local_structure_of(change, scale) for change in (after - before, noise))
+    threshold = float(null.flatten().kthvalue(round(0.99 * null.numel())).values)
+    return Whiteness(structure, threshold, float((structure[body_mask(before)] > threshold).float().mean()))
+
+
+def _local_structure_of(change: Float[Tensor, "freq phase"], scale: float) -> Float[Tensor, "freq phase"]:
+    """Root mean square of the local autocorrelation at lags of 3 and 5 acquired pixels in four directions."""
+    power = local_mean(change.square()).clamp_min(1e-30)
+    total = torch.zeros_like(change)
+    for reach in (3.0, 5.0):
+        for freq, phase in ((1.0, 0.0), (0.0, 1.0), (0.7, 0.7), (0.7, -0.7)):
+            lag = (round(reach * scale * freq), round(reach * scale * phase))
+            total += (local_mean(change * change.roll(lag, (-2, -1))) / power).square()
+    return (total / 8).sqrt()
 
 
 def _range(truth: Image, value_range: float | None) -> float:

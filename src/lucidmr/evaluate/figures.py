@@ -3,23 +3,22 @@
 Images are in display orientation. Nothing here takes text from outside except labels, which are escaped.
 """
 
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from math import ceil, floor, log10
+from math import ceil
 from typing import Final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lucidmr.drawing import pictures
+from lucidmr.drawing.charts import ticks
+from lucidmr.drawing.pictures import Crop, Picture, Window, thinned, uri
 from lucidmr.enhance.probe import body_mask, local_structure
-from lucidmr.evaluate import pictures
-from lucidmr.evaluate.pictures import Crop, Picture, Window
 from lucidmr.evaluate.profiles import find_edges
 
-_MAX_SIDE: Final = 1024
 _PLOT: Final = (640, 300)  # width and height of the plot's view box
 _MARGIN: Final = (64, 16, 16, 46)  # left, right, top, bottom
 
@@ -62,9 +61,9 @@ def comparison(slices: Sequence[ReportSlice], pixel_spacing: tuple[float, float]
 def _view(image: ReportSlice, index: int, pixel_spacing: tuple[float, float]) -> str:
     window = pictures.auto_window(image.before)
     difference = image.after - image.before
-    limit = _round_up(float(difference.abs().flatten()[:: max(1, difference.numel() // 10**6)].quantile(0.995)))
+    limit = pictures.auto_limit(difference)
     spot = detail_spot(image.before)
-    before, after = (uri(pictures.grey_png(_thinned(side), window)) for side in (image.before, image.after))
+    before, after = (uri(pictures.grey_png(thinned(side), window)) for side in (image.before, image.after))
     shape = _aspect(image.before, pixel_spacing)
     zoomed = "".join(
         _zoom(name, png, _aspect(pictures.crop(image.before, spot), pixel_spacing))
@@ -78,7 +77,7 @@ def _view(image: ReportSlice, index: int, pixel_spacing: tuple[float, float]) ->
 <span class="tag left">Before</span><span class="tag right">After</span>
 <input type="range" min="0" max="100" value="50" aria-label="Before or after"></div>
 <figcaption>Drag to compare. Window {window.low:.4g} to {window.high:.4g}.</figcaption></figure>
-<figure><img style="{shape}" src="{uri(pictures.difference_png(_thinned(difference), limit))}" alt="After minus before">
+<figure><img style="{shape}" src="{uri(pictures.difference_png(thinned(difference), limit))}" alt="After minus before">
 <figcaption>After &minus; before{_scale_bar(f"&minus;{limit:.3g}", "0", f"+{limit:.3g}")}</figcaption></figure>
 </div><div class="zooms">{zoomed}</div></div>"""
 
@@ -146,7 +145,7 @@ def nrf_figure(maps: Sequence[Float[Tensor, "row column"] | None], pixel_spacing
     high = max(2.0, ceil(2.0 * float(values.quantile(0.98))) / 2.0) if len(values) else 2.0
     window = Window(1.0, high)
     bar = _scale_bar("1", f"{(1 + high) / 2:g}", f"{high:g}&times;", pictures.SEQUENTIAL)
-    picture = f'style="{_aspect(factors, pixel_spacing)}" src="{uri(pictures.map_png(_thinned(factors), window))}"'
+    picture = f'style="{_aspect(factors, pixel_spacing)}" src="{uri(pictures.map_png(thinned(factors), window))}"'
     return f"""<div class="card"><h2>Where noise was reduced</h2><figure>
 <img {picture} alt="Map of measured noise reduction">
 <figcaption>Measured noise reduction factor{bar}</figcaption></figure></div>"""
@@ -218,42 +217,6 @@ def _tick_y(y: float, value: float) -> str:
     return f'<path d="M{_MARGIN[0]} {y:.1f}H{end}"/>{text}'
 
 
-def ticks(low: float, high: float) -> list[float]:
-    """Round numbers, four to ten of them, between two values.
-
-    Args:
-        low: Smallest value.
-        high: Largest value, larger than ``low``.
-
-    Returns:
-        Multiples of 1, 2 or 5 times a power of ten.
-    """
-    rough = (high - low) / 5
-    power = 10.0 ** floor(log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
-    first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
-    return [round(index * step, 10) for index in range(first, last + 1)]
-
-
-def uri(png: bytes) -> str:
-    """A PNG as a data URI."""
-    return "data:image/png;base64," + b64encode(png).decode("ascii")
-
-
 def _aspect(image: Picture, pixel_spacing: tuple[float, float]) -> str:
     """Style that gives an image its true proportions, whatever the shape of its pixels."""
     return f"aspect-ratio:{image.shape[1] * pixel_spacing[1]:.6g}/{image.shape[0] * pixel_spacing[0]:.6g}"
-
-
-def _round_up(value: float) -> float:
-    """The next number with one significant digit, so that scales read well; 1 for 0."""
-    if value <= 0.0:
-        return 1.0
-    power = 10.0 ** floor(log10(value))
-    return ceil(value / power - 1e-9) * power
-
-
-def _thinned(image: Picture) -> Float[Tensor, "thinner_row thinner_column"]:
-    """Every so many-th pixel of images too large for a report."""
-    step = -(-max(image.shape) // _MAX_SIDE)
-    return image[::step, ::step]

@@ -1,9 +1,11 @@
 """CE U-Net: a U-Net told by contextual data (Jeong et al., arXiv 2405.03684, section 2.3, figure 2).
 
-Ours, beside the paper: a gated head. The network predicts the noise and one detail image per in-plane direction, and
-the output is y - (1 - 1/NRF) noise + sum_d gate_d detail_d, with gate_d = 0 where nothing is asked along d. Asking for
-nothing then changes nothing by construction, and the noise dial is linear in (1 - 1/NRF). And a space-to-depth stem:
+Ours, beside the paper: a gated head. The network predicts the noise and one detail image per direction, and the output
+is y - (1 - 1/NRF) noise + sum_d gate_d detail_d, with gate_d = 0 where nothing is asked along d. Asking for nothing
+then changes nothing by construction, and the noise dial is linear in (1 - 1/NRF). And a space-to-depth stem:
 standardized images are interpolated at least twofold, so a 2 x 2 block of pixels is one position with four channels.
+
+A network for 3D acquisitions looks at a stack of neighbouring slices and enhances the middle one.
 """
 
 from dataclasses import asdict, dataclass
@@ -14,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lucidmr.context import CONTEXT_FIELDS
+from lucidmr.context import CONTEXT_FIELDS, Directions
 from lucidmr.shapes import ContextVectors
 
 Modulation = Literal["none", "bottleneck", "decoder"]
@@ -30,12 +32,26 @@ class NetworkSettings:
         modulation: Where the dynamic modulation pathway acts: nowhere, at the bottleneck, or there and after every
             decoder block.
         hidden: Units of the pathway's hidden layers.
+        slices: Neighbouring slices that the network looks at, odd; 1 for 2D acquisitions.
+
+    Raises:
+        ValueError: The number of slices is not odd.
     """
 
     channels: tuple[int, ...] = (64, 128, 256, 256, 512)
     stem: int = 2
     modulation: Modulation = "decoder"
     hidden: int = 128
+    slices: int = 1
+
+    def __post_init__(self) -> None:
+        if self.slices < 1 or self.slices % 2 == 0:
+            raise ValueError(f"slices is {self.slices}; it must be odd, so that one of them is the middle")
+
+    @property
+    def parts(self) -> int:
+        """Images that the network predicts: the noise, and the detail along freq, phase and, in 3D, slice."""
+        return 3 if self.slices == 1 else 4
 
     @property
     def stride(self) -> int:
@@ -78,15 +94,15 @@ class DynamicModulation(nn.Module):
 class CEUNet(nn.Module):
     """Context enhanced U-Net with a gated head.
 
-    Call it with standardized images (batch, 1, freq, phase), sides multiples of ``settings.stride``, and context
-    vectors (batch, field); it returns images of the same shape.
+    Call it with standardized images (batch, slice, freq, phase), sides multiples of ``settings.stride``, and context
+    vectors (batch, field); it returns the enhanced middle slices (batch, 1, freq, phase).
     """
 
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
         self.settings = settings
         widths = settings.channels
-        inputs = (settings.stem**2, *widths[:-1])
+        inputs = (settings.slices * settings.stem**2, *widths[:-1])
         self.encoder = nn.ModuleList(_block(i, o) for i, o in zip(inputs, widths, strict=True))
         self.decoder = nn.ModuleList(
             _block(deep + skip, skip) for deep, skip in zip(widths[:0:-1], widths[-2::-1], strict=True)
@@ -99,20 +115,23 @@ class CEUNet(nn.Module):
             nn.SiLU(),
         )
         self.modulation = nn.ModuleList(DynamicModulation(settings.hidden, width) for width in modulated)
-        self.head = nn.Conv2d(widths[0], 3 * settings.stem**2, 1)
+        self.head = nn.Conv2d(widths[0], settings.parts * settings.stem**2, 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
-    def forward(self, images: Float[Tensor, "b 1 h w"], context: ContextVectors) -> Float[Tensor, "b 1 h w"]:
-        """Enhance standardized images as their context asks."""
-        return blend(images, self.parts(images, context), context, nominal_removal(context))
+    def forward(self, images: Float[Tensor, "b slice h w"], context: ContextVectors) -> Float[Tensor, "b 1 h w"]:
+        """Enhance the middle slices of standardized images as their context asks."""
+        middle = self.settings.slices // 2
+        return blend(images[:, middle : middle + 1], self.parts(images, context), context, nominal_removal(context))
 
-    def parts(self, images: Float[Tensor, "b 1 h w"], context: ContextVectors) -> Float[Tensor, "b 3 h w"]:
-        """The predicted noise and the details along freq and phase, not yet blended.
+    def parts(self, images: Float[Tensor, "b slice h w"], context: ContextVectors) -> Float[Tensor, "b part h w"]:
+        """The predicted noise of the middle slices and their details along freq, phase (and slice), not yet blended.
 
         Raises:
-            ValueError: A side is not a multiple of the network's stride.
+            ValueError: The number of slices is not the network's, or a side is not a multiple of its stride.
         """
+        if images.shape[1] != self.settings.slices:
+            raise ValueError(f"{images.shape[1]} slices for a network of {self.settings.slices}")
         if images.shape[-2] % self.settings.stride or images.shape[-1] % self.settings.stride:
             raise ValueError(
                 f"the sides {tuple(images.shape[-2:])} must be multiples of the stride {self.settings.stride}"
@@ -139,7 +158,7 @@ class CEUNet(nn.Module):
 
 def blend(
     images: Float[Tensor, "b 1 h w"],
-    parts: Float[Tensor, "b 3 h w"],
+    parts: Float[Tensor, "b part h w"],
     context: ContextVectors,
     removal: Float[Tensor, "b 1 1 1"] | float,
 ) -> Float[Tensor, "b 1 h w"]:
@@ -154,8 +173,13 @@ def blend(
     Returns:
         The enhanced images, in float32.
     """
-    noise, freq, phase = parts[:, 0:1], parts[:, 1:2], parts[:, 2:3]
-    return images - removal * noise + gate(context, "freq") * freq + gate(context, "phase") * phase
+    return sum(gated_details(parts, context), start=images - removal * parts[:, 0:1])
+
+
+def gated_details(parts: Float[Tensor, "b part h w"], context: ContextVectors) -> list[Float[Tensor, "b 1 h w"]]:
+    """What of the predicted detail is let through, per direction."""
+    directions = Directions._fields[: parts.shape[1] - 1]
+    return [gate(context, name) * parts[:, part : part + 1] for part, name in enumerate(directions, start=1)]
 
 
 def nominal_removal(context: ContextVectors) -> Float[Tensor, "b 1 1 1"]:

@@ -1,7 +1,7 @@
 """Weights on disk: safetensors beside a JSON card that holds every setting they were made with."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -9,13 +9,17 @@ from typing import Any, Final
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch.nn import functional as F
 
 from lucidmr.context import SCHEMA_VERSION
 from lucidmr.errors import LucidError
 from lucidmr.network.ce_unet import CEUNet, NetworkSettings
 
-PACKAGED: Final = Path(__file__).parent / "released" / "lucidmr-2d.safetensors"
+_RELEASED: Final = Path(__file__).parent / "released"
+PACKAGED_2D: Final = _RELEASED / "lucidmr-2d.safetensors"
 """The weights that come with the package."""
+PACKAGED_3D: Final = _RELEASED / "lucidmr-3d.safetensors"
+"""Those for 3D acquisitions; where they are missing, the slices of a 3D series are processed one by one."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def save_weights(network: CEUNet, card: dict[str, Any], path: Path) -> None:
     path.with_suffix(".json").write_text(json.dumps({**card, **settings, "sha256": digest}, indent=2) + "\n")
 
 
-def load_model(path: Path = PACKAGED, device: str | torch.device = "cpu") -> Model:
+def load_model(path: Path = PACKAGED_2D, device: str | torch.device = "cpu") -> Model:
     """Read weights and card.
 
     Args:
@@ -74,7 +78,9 @@ def load_model(path: Path = PACKAGED, device: str | torch.device = "cpu") -> Mod
         data = path.read_bytes()
         card = json.loads(card_path.read_text())
     except OSError as error:
-        raise LucidError(f"{error.filename}: cannot be read ({error.strerror}); reinstall lucidmr") from error
+        packaged = path in (PACKAGED_2D, PACKAGED_3D)
+        remedy = "reinstall lucidmr" if packaged else "name weights with their card beside them"
+        raise LucidError(f"{error.filename}: cannot be read ({error.strerror}); {remedy}") from error
     except ValueError as error:
         raise LucidError(f"{card_path}: is not a JSON card ({error}); use the one of the weights") from error
     if not isinstance(card, dict):
@@ -94,3 +100,45 @@ def load_model(path: Path = PACKAGED, device: str | torch.device = "cpu") -> Mod
         raise LucidError(f"{path}: is not a Lucid MR network ({reason}); name the weights of one") from error
     network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Model(network.eval(), card, digest)
+
+
+def packaged_models(device: str | torch.device = "cpu") -> tuple[Model, ...]:
+    """The networks that come with the package.
+
+    Raises:
+        LucidError: A file is missing or damaged.
+    """
+    paths = (PACKAGED_2D, PACKAGED_3D) if PACKAGED_3D.exists() else (PACKAGED_2D,)
+    return tuple(load_model(path, device) for path in paths)
+
+
+def adapted(network: CEUNet, settings: NetworkSettings) -> CEUNet:
+    """A network that starts from another one's weights.
+
+    A network of single slices becomes one of several: the middle slice gets its weights, the other slices and the
+    detail along slice get zeros, so that before training the new network does what the old one does.
+
+    Args:
+        network: What to start from; not changed.
+        settings: Shape of the new network: the same, or the same but for the slices.
+
+    Returns:
+        The new network, on the CPU.
+
+    Raises:
+        LucidError: The shapes differ in another way.
+    """
+    given, wanted = asdict(network.settings), asdict(settings)
+    differing = [name for name in wanted if given[name] != wanted[name]]
+    if differing and (differing != ["slices"] or network.settings.slices != 1):
+        reasons = ", ".join(f"{name} {given[name]} instead of {wanted[name]}" for name in differing)
+        raise LucidError(f"the weights to start from are of another network ({reasons}); name others or start anew")
+    weights = network.state_dict()
+    first, others = "encoder.0.0.weight", (settings.slices - network.settings.slices) // 2 * settings.stem**2
+    weights[first] = F.pad(weights[first], (0, 0, 0, 0, others, others))
+    rows = (settings.parts - network.settings.parts) * settings.stem**2
+    weights["head.weight"] = F.pad(weights["head.weight"], (0, 0, 0, 0, 0, 0, 0, rows))
+    weights["head.bias"] = F.pad(weights["head.bias"], (0, rows))
+    made = CEUNet(settings)
+    made.load_state_dict(weights)
+    return made

@@ -11,6 +11,7 @@ from lucidmr.errors import LucidError
 from lucidmr.pairs.simulate import TrainingPair, reconstruct_pair
 from lucidmr.pairs.source import CPU, read_raw_scan, stack_of
 from lucidmr.pairs.write import from_record
+from lucidmr.raw.pseudo import PseudoRaw
 from lucidmr.reconstruct.settings import Reconstruction
 from lucidmr.scale import one_thread
 
@@ -34,7 +35,7 @@ def replay(record: dict[str, Any], corpus: Corpus, device: torch.device = CPU) -
     if record["entry"] not in corpus.entries:
         raise LucidError(f"{corpus.folder}: does not hold {record['source']} ({record['entry']}); add it first")
     with one_thread():
-        scan = read_raw_scan(corpus, (record["entry"], record["scan"]), record["coils_seed"], device)
+        scan = read_raw_scan(corpus, (record["entry"], record["scan"]), PseudoRaw(**record["images"]), device)
         made = reconstruct_pair(
             scan,
             Degradation.from_json(record["degradation"]),

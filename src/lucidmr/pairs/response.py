@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from math import ceil, prod, sqrt
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor
 
-from lucidmr.degrade.apply import acquire
+from lucidmr.degrade.apply import Acquired, acquire
 from lucidmr.degrade.draw import Degradation
 from lucidmr.pairs.noise_reduction import noise_reduction_factor
 from lucidmr.physics.fourier import FREQ, central_band, resize_kspace
@@ -93,7 +93,12 @@ def _weights(sampling: Sampling, matrix: tuple[int, int, int], how: Reconstructi
 
 
 def noise_response(
-    raw: KSpace, noise_sd: float, degradation: Degradation, how: Reconstruction, sensitivities: Sensitivities
+    raw: KSpace,
+    noise_sd: float,
+    degradation: Degradation,
+    how: Reconstruction,
+    sensitivities: Sensitivities,
+    calibration: Complex[Tensor, "coil line_s line_f line_p"] | None = None,
 ) -> NoiseResponse:
     """The response by pseudo-replicas: what differs between them is noise, whatever the chain does to the signal.
 
@@ -110,6 +115,7 @@ def noise_response(
         degradation: The samplings.
         how: The scenario.
         sensitivities: The examination's sensitivities.
+        calibration: Lines of a calibration scan of its own.
 
     Returns:
         The response.
@@ -127,7 +133,7 @@ def noise_response(
     replicas = []
     for _ in range(_REPLICAS):
         replica = complex_noise(tuple(raw.shape), noise_sd, generator).add_(raw)
-        replicas.append([_image(replica, sampling, how, sensitivities) for sampling in samplings])
+        replicas.append([_image(acquire(replica, sampling, calibration), how, sensitivities) for sampling in samplings])
     given, wanted = (torch.stack(images) for images in zip(*replicas, strict=True))
     noise, other = ((images - images.mean(0)) / (sqrt(_REPLICAS - 1) * noise_sd) for images in (given, wanted))
     mean = given.mean(0).abs()
@@ -142,12 +148,9 @@ def _narrower(sampling: Sampling, share: float) -> Sampling:
     return replace(sampling, freq=replace(sampling.freq, width=round(share * sampling.freq.width)))
 
 
-def _image(
-    raw: KSpace, sampling: Sampling, how: Reconstruction, sensitivities: Sensitivities
-) -> Float[Tensor, "s f p"]:
-    """Acquire and reconstruct up to the component."""
-    combined = combine(filtered(acquire(raw, sampling), how, sensitivities), how, sensitivities)
-    return correct(combined, None, how)
+def _image(acquired: Acquired, how: Reconstruction, sensitivities: Sensitivities) -> Float[Tensor, "s f p"]:
+    """Reconstruct up to the component."""
+    return correct(combine(filtered(acquired, how, sensitivities), how, sensitivities), None, how)
 
 
 def _smooth(image: Image) -> Image:

@@ -76,6 +76,7 @@ def simulate_pair(
     grid = draw_grid(drawn.target, how.matrix, generator)
     provenance = {
         "source": scan.source,
+        "matrix": list(scan.matrix),
         "degradation": drawn.to_json(),
         "reconstruction": how.to_json(),
         "target": target,
@@ -125,23 +126,23 @@ def reconstruct_pair(
         Input and target, the factor between them and the scale they are stored on.
     """
     noise = _Noise(scan, degradation, how)
-    measured = acquire(noise.known.add_(scan.kspace), degradation.input)
+    measured = acquire(noise.known.add_(scan.kspace), degradation.input, scan.calibration)
     sensitivities = Sensitivities(measured.calibration, how.sensitivities, scan.maps)
     response = noise.ideal
     if noise.needs_response(target) and not has_closed_form(degradation, how):
-        response = noise_response(scan.kspace, noise.total_sd, degradation, how, sensitivities)
+        response = noise_response(scan.kspace, noise.total_sd, degradation, how, sensitivities, scan.calibration)
     given = filtered(measured, how, sensitivities)
     if target == "low_variance":
         factor = degradation.noise_reduction
         retained = retained_known_noise(factor, noise.inherent_share, response.overlap)
-        clean = wanted = filtered(acquire(scan.kspace, degradation.target), how, sensitivities)
+        clean = wanted = filtered(acquire(scan.kspace, degradation.target, scan.calibration), how, sensitivities)
         if degradation.input != degradation.target:
-            clean = filtered(acquire(scan.kspace, degradation.input), how, sensitivities)
+            clean = filtered(acquire(scan.kspace, degradation.input, scan.calibration), how, sensitivities)
         # Zero-filling is linear: the noise joins the target before it, on the smaller matrix.
         wanted = wanted.add(resize_kspace(given - clean, degradation.target.matrix), alpha=retained)
     else:
         share, factor = noise.shared(degradation.noise_reduction, response)
-        kept = acquire(noise.common(share).add_(scan.kspace), degradation.target)
+        kept = acquire(noise.common(share).add_(scan.kspace), degradation.target, scan.calibration)
         wanted = filtered(kept, how, sensitivities)
     images = torch.stack([combine(kspace, how, sensitivities) for kspace in (given, wanted)])
     stored, rescale = _stored(images, how, sensitivities)
@@ -202,26 +203,40 @@ def _stored(
     return store(shown, top, how), ((high - low) / how.levels, low)
 
 
+def stack(pair: TrainingPair, middle: int, slices: int) -> TrainingPair:
+    """Adjacent slices of a whole reconstruction as input, the middle one as target, on the CPU.
+
+    Args:
+        pair: All slices of a scan.
+        middle: Which of them is the target.
+        slices: How many the input has, an odd number; beyond the ends of the volume its end slices are repeated.
+
+    Returns:
+        The pair.
+    """
+    around = (torch.arange(slices) + middle - slices // 2).clamp(0, len(pair.input) - 1)
+    return replace(pair, input=pair.input[around].cpu(), target=pair.target[middle : middle + 1].cpu())
+
+
 def crop(
     pair: TrainingPair, size: int, origin: tuple[int, int], offset: float, scale: float
-) -> Float[Tensor, "2 slice size size"]:
+) -> tuple[Float[Tensor, "slice f p"], Float[Tensor, "wanted f p"]]:
     """A square of input and target on the standardized grid and scale.
 
     Only the lines that the square needs are interpolated, which makes small squares of large grids cheap.
 
     Args:
         pair: A pair.
-        size: Side of the square in pixels of the grid.
+        size: Side of the square in pixels of the grid; less where the grid ends.
         origin: Its first (freq, phase) pixel.
         offset: Subtracted from every value.
         scale: Divides every value.
 
     Returns:
-        Input and target stacked.
+        Input and target.
     """
-    weights = [
+    freq, phase = (
         lanczos_matrix(pair.input.shape[axis], pixels)[start : start + size].to(pair.input.device)
         for axis, pixels, start in zip(IN_PLANE, pair.grid, origin, strict=True)
-    ]
-    both = torch.stack([pair.input, pair.target])
-    return (weights[0] @ both @ weights[1].T - offset) / scale
+    )
+    return (freq @ pair.input @ phase.T - offset) / scale, (freq @ pair.target @ phase.T - offset) / scale

@@ -17,7 +17,8 @@ from lucidmr.corpus.split import SplitName
 from lucidmr.degrade.draw import is_calibrated
 from lucidmr.degrade.settings import DegradationRanges
 from lucidmr.errors import LucidError
-from lucidmr.pairs.simulate import TargetKind, TrainingPair, simulate_pair
+from lucidmr.pairs.simulate import TargetKind, TrainingPair, simulate_pair, stack
+from lucidmr.raw.pseudo import PseudoRaw
 from lucidmr.raw.scan import RawScan
 from lucidmr.scale import one_thread
 
@@ -37,7 +38,8 @@ class CorpusPairs:
         split: Which subjects.
         target: Kind of target.
         slices: Adjacent reconstructed slices of an input, odd; the middle one is the target's. 1 takes 2D and 3D scans,
-            more take 3D scans alone.
+            more take 3D scans and slabs of image volumes alone.
+        augment: Whether images are given other orientations, contrasts, resolutions and fields of view, too.
         ranges: Degradations.
         device: Where to compute.
     """
@@ -47,6 +49,7 @@ class CorpusPairs:
     split: SplitName = "train"
     target: TargetKind = "low_variance"
     slices: int = 1
+    augment: bool = True
     ranges: DegradationRanges = field(default_factory=DegradationRanges)
     device: torch.device = CPU
 
@@ -87,6 +90,7 @@ class CorpusPairs:
             "split": self.split,
             "target": self.target,
             "slices": self.slices,
+            "augment": self.augment,
             "ranges": json.loads(json.dumps(asdict(self.ranges))),
             "device": self.device.type,
             "measurements": sha256(content.encode()).hexdigest(),
@@ -104,12 +108,21 @@ class CorpusPairs:
         Raises:
             LucidError: The file of its scan is damaged or gone.
         """
+        return stack_of(self.whole(index))
+
+    def whole(self, index: int) -> TrainingPair:
+        """All slices of the scan that pair ``index`` is a part of, on :attr:`device`; its provenance tells which.
+
+        Raises:
+            LucidError: The file of its scan is damaged or gone.
+        """
         generator = item_generator(self.seed, index)
         entry = self.entries[int(torch.multinomial(self._weights, 1, generator=generator))]
         scan = int(torch.randint(entry.card.scans, (1,), generator=generator))
         coils = int(torch.randint(2**31, (1,), generator=generator))
         with one_thread():
-            raw = read_raw_scan(self.corpus, (entry.id, scan), coils, self.device)
+            how = PseudoRaw(coils, slab=self.slices > 1, augment=self.augment)
+            raw = read_raw_scan(self.corpus, (entry.id, scan), how, self.device)
             whole = simulate_pair(raw, self.ranges, generator, self.target)
             first = int(torch.randint(len(whole.input) - self.slices + 1, (1,), generator=generator))
             origin = {
@@ -119,17 +132,18 @@ class CorpusPairs:
                 "split": self.split,
                 "entry": entry.id,
                 "scan": scan,
-                "coils_seed": coils,
+                "images": asdict(how),
                 "first_slice": first,
                 "slices": self.slices,
                 "device": self.device.type,
             }
-            return stack_of(replace(whole, provenance={**whole.provenance, **origin}))
+            return replace(whole, provenance={**whole.provenance, **origin})
 
 
 def _is_usable(entry: Entry, slices: int) -> bool:
     card = entry.card
-    return card.scans > 0 and card.matrix[0] >= slices and (card.sampling is None or is_calibrated(card.sampling))
+    thickness = card.scans if card.is_volume else card.matrix[0]
+    return card.scans > 0 and thickness >= slices and (card.sampling is None or is_calibrated(card.sampling))
 
 
 def item_generator(seed: int, index: int, purpose: str = "pair") -> Generator:
@@ -138,16 +152,14 @@ def item_generator(seed: int, index: int, purpose: str = "pair") -> Generator:
     return Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
-def read_raw_scan(corpus: Corpus, place: tuple[str, int], coils_seed: int, device: torch.device) -> RawScan:
-    """A scan on a device; ``coils_seed`` gives magnitude images their coils and phase."""
-    scan = corpus.scan(place, Generator().manual_seed(coils_seed))
-    maps = None if scan.maps is None else scan.maps.to(device)
-    return replace(scan, kspace=scan.kspace.to(device), maps=maps)
+def read_raw_scan(corpus: Corpus, place: tuple[str, int], how: PseudoRaw, device: torch.device) -> RawScan:
+    """A scan on a device."""
+    scan = corpus.scan(place, how)
+    maps, calibration = (None if array is None else array.to(device) for array in (scan.maps, scan.calibration))
+    return replace(scan, kspace=scan.kspace.to(device), maps=maps, calibration=calibration)
 
 
 def stack_of(pair: TrainingPair) -> TrainingPair:
     """The slices of a whole reconstruction that its provenance names, the middle one as target, on the CPU."""
     first, slices = pair.provenance["first_slice"], pair.provenance["slices"]
-    given = pair.input[first : first + slices]
-    wanted = pair.target[first + slices // 2][None]
-    return replace(pair, input=given.cpu(), target=wanted.cpu())
+    return stack(pair, first + slices // 2, slices)

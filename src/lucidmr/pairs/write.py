@@ -70,6 +70,18 @@ def path_of(folder: Path, index: int) -> Path:
     return folder / f"{index // _PER_FOLDER:06d}" / f"{index:09d}.h5"
 
 
+def paths_in(folder: Path) -> list[Path]:
+    """All pairs of a folder in their order.
+
+    Raises:
+        LucidError: There is none.
+    """
+    paths = sorted(folder.glob("[0-9]*/[0-9]*.h5"))
+    if not paths:
+        raise LucidError(f"{folder}: holds no pairs; make some with 'lucidmr simulate' first")
+    return paths
+
+
 def write_pairs(pairs: CorpusPairs, indices: Iterable[int], folder: Path, workers: Workers) -> Iterator[Outcome]:
     """Write pairs, those that are there already excepted; one that fails does not stop the others.
 
@@ -160,7 +172,7 @@ def read_pair(path: Path) -> TrainingPair:
         with h5py.File(path) as file:
             images = [torch.from_numpy(file[name][()].astype(np.float32)) for name in ("input", "target")]
     except (OSError, RuntimeError, LookupError) as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
     given, wanted = (image * slope + intercept for image in images)
     return from_record(given, wanted, record)
 
@@ -191,9 +203,10 @@ def read_record(path: Path) -> dict[str, Any]:
             record: dict[str, Any] = json.loads(file.attrs["record"])
             return record
     except (OSError, RuntimeError, ValueError, LookupError) as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> LucidError:
+def damaged(path: Path, error: Exception) -> LucidError:
+    """What to tell of a file that is no pair."""
     reason = " ".join(str(error).split()) or type(error).__name__
     return LucidError(f"{path}: is damaged or no pair ({reason}); remove it and simulate it again")

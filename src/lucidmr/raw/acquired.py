@@ -89,14 +89,15 @@ def _candidates(bare: Sampling, lines: PlaneMask, calibration: tuple[int, int] |
         supports += [replace(bare, corner_cut=min(1.0, max(0.0, 2.0 - radius**2))), replace(bare, corner_cut=1.0)]
         yield from supports[1:]
     slices = _SLICE_FACTORS if bare.slice.width > 1 else (1.0,)
-    block, integrated = (calibration, False) if calibration else (_full_block(lines), True)
-    for support, along_slice, along_phase in product(supports, slices, _PHASE_FACTORS):
+    blocks = [(calibration, False)] if calibration else []
+    blocks.append((full_block(lines), True))
+    for (block, integrated), support, along_slice, along_phase in product(blocks, supports, slices, _PHASE_FACTORS):
         for shift in range(int(along_slice) if along_slice * along_phase > 1.0 else 0):
             pattern = UniformUndersampling(along_phase, along_slice, shift, block, integrated)
             yield replace(support, undersampling=pattern)
 
 
-def _full_block(lines: PlaneMask) -> tuple[int, int]:
+def full_block(lines: PlaneMask) -> tuple[int, int]:
     """The largest block around DC without a gap, (slice, phase) lines."""
     best, most = (1, 1), 0
     n_slice, n_phase = lines.shape

@@ -192,6 +192,8 @@ def _calibration(
     if not len(number):
         return None
     encoding = header.encodings[int(heads["encoding_space_ref"][number[0]])]
+    if not encoding.covers_what(header.encodings[0]):
+        return None
     head = heads[number[0]]
     _check_alike(heads[number], path)
     if head["active_channels"] != imaging.kspace.shape[1]:

@@ -4,7 +4,7 @@ Source: the schema ismrmrd.xsd of Inati et al., Magn. Reson. Med. 77:411, 2017.
 """
 
 from dataclasses import dataclass
-from math import inf
+from math import inf, isclose
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -17,6 +17,8 @@ from lucidmr.raw.ramp import Trapezoid
 _MOST_BYTES = 1 << 24
 _MOST_SAMPLES = 65536.0
 """Counters have 16 bits."""
+_SAME_FIELD_OF_VIEW = 0.02
+"""Largest difference."""
 _CARTESIAN = ("cartesian", "epi")
 
 
@@ -49,6 +51,12 @@ class Encoding:
         """The field of view (slice, freq, phase) once readout oversampling is removed."""
         across, along, phase = self.field_of_view_mm
         return across, min(along, self.reconstructed_mm), phase
+
+    def covers_what(self, other: "Encoding") -> bool:
+        """Whether both have samples of k-space equally far apart, so that one can calibrate the other."""
+        is_3d = other.matrix[0] > 1
+        pairs = zip(self.cropped_mm[not is_3d :], other.cropped_mm[not is_3d :], strict=True)
+        return all(isclose(one, wanted, rel_tol=_SAME_FIELD_OF_VIEW) for one, wanted in pairs)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,8 @@ class Measurement:
         acquired: Where something was.
         noise: Samples of a noise scan, coil by coil, scaled to the level that noise has in ``kspace``; ``None`` where
             there is none.
-        calibration: Lines of a calibration scan of their own, centred on their small matrix.
+        calibration: Lines of a calibration scan of their own, centred on their small matrix; the field of view is that
+            of ``kspace``.
         field_of_view_mm: (slice, freq, phase) of the encoded grid; slice is the thickness of a 2D slice.
         facts: What the header tells.
         source: Name for provenance, with what was selected of the file.

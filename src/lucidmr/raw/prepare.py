@@ -11,7 +11,9 @@ from torch import Tensor
 
 from lucidmr.physics.fourier import resize_kspace
 from lucidmr.physics.sampling import Sampling, sampling_mask
+from lucidmr.physics.undersampling import UniformUndersampling
 from lucidmr.raw.acquired import describe_sampling
+from lucidmr.raw.calibration import CalibrationLines, whole_block
 from lucidmr.raw.coil_compression import compression
 from lucidmr.raw.measurement import Measurement
 from lucidmr.raw.noise_estimate import AGREEMENT, Covariance, estimate_noise, level, noise_covariance
@@ -97,10 +99,12 @@ def _prepare(measurement: Measurement, how: Preparation, verdicts: list[Verdict]
     filled = filled_readouts(kspace, measurement.acquired)
     if empty := int((measurement.acquired & ~filled).any(2).sum()):
         verdicts.append(Verdict("empty readouts", f"{empty} hold nothing and count as not acquired", False))
-    chosen, sampling = _common_sampling(filled, measurement.calibration, verdicts)
+    lines = _calibration(measurement, verdicts)
+    chosen, sampling = _common_sampling(filled, lines, verdicts)
     mask = sampling_mask(sampling).to(kspace.device)
     kspace = resize_kspace(kspace[chosen], sampling.matrix) * mask
-    kspace, noise_sd = _whitened(kspace, mask, measurement.noise, sampling, verdicts)
+    white, noise_sd = _whitening(kspace, mask, measurement.noise, sampling, verdicts)
+    kspace = mix(white, kspace)
     signals = [signal_level(scan, noise_sd, sampling) for scan in kspace]
     kept = [
         position
@@ -110,6 +114,7 @@ def _prepare(measurement: Measurement, how: Preparation, verdicts: list[Verdict]
     if not kept:
         return
     virtual = compression(kspace[kept], noise_sd, float(mask.float().mean()), how.energy, how.most_coils)
+    is_separate = isinstance(sampling.undersampling, UniformUndersampling) and not sampling.undersampling.integrated
     for position in kept:
         yield RawScan(
             mix(virtual, kspace[position]),
@@ -118,11 +123,22 @@ def _prepare(measurement: Measurement, how: Preparation, verdicts: list[Verdict]
             source=f"{measurement.source}[{chosen[position]}]",
             sampling=None if bool(mask.all()) else sampling,
             facts=measurement.facts,
+            calibration=mix(virtual @ white, lines[chosen[position]]) if is_separate and lines is not None else None,
         )
 
 
+def _calibration(measurement: Measurement, verdicts: list[Verdict]) -> CalibrationLines | None:
+    if measurement.calibration is None:
+        return None
+    try:
+        return whole_block(measurement.calibration)
+    except ValueError as error:
+        verdicts.append(Verdict("sampling", f"the calibration scan is of no use: {error}", False))
+        return None
+
+
 def _common_sampling(
-    acquired: Bool[Tensor, "scan slice freq phase"], calibration: Tensor | None, verdicts: list[Verdict]
+    acquired: Bool[Tensor, "scan slice freq phase"], calibration: CalibrationLines | None, verdicts: list[Verdict]
 ) -> tuple[list[int], Sampling]:
     """The scans that were sampled alike, as most of them were, and how."""
     lines = None if calibration is None else (calibration.shape[-3], calibration.shape[-1])
@@ -143,19 +159,20 @@ def _common_sampling(
         verdicts.append(Verdict("sampling", "it was sampled unlike the others", True, number))
     if sampling.undersampling is not None:
         pattern = sampling.undersampling
-        own = "" if lines is None else "; its calibration scan is not kept"
+        own = "" if lines is None else ", with a calibration scan"
         verdicts.append(Verdict("sampling", f"undersampled by {pattern.factor:g}{own}", False))
     return list(found), sampling
 
 
-def _whitened(
+def _whitening(
     kspace: _KSpaces,
     mask: Bool[Tensor, "slice freq phase"],
     noise: Complex[Tensor, "coil sample"] | None,
     sampling: Sampling,
     verdicts: list[Verdict],
-) -> tuple[Complex[Tensor, "scan working_coil slice freq phase"], float]:
-    """k-space of the working coils with white noise, and its standard deviation per part: 1, or 0 without noise."""
+) -> tuple[Complex[Tensor, "working coil"], float]:
+    """The mixture of coils that makes noise white, and its standard deviation then: 1 per part, or 0 without noise."""
+    coils = torch.eye(kspace.shape[1], dtype=kspace.dtype, device=kspace.device)
     acquired, folded = mask.expand(len(kspace), *mask.shape), sampling.undersampling is not None
     covariance = _of_noise_scan(noise, kspace.shape[1], verdicts)
     measured = covariance is not None
@@ -163,11 +180,11 @@ def _whitened(
         covariance = _estimated(kspace, acquired, folded, verdicts)
     if level(covariance) <= _NO_NOISE * float(kspace.abs().amax()):
         verdicts.append(Verdict("noise", "there is none", False))
-        return kspace, 0.0
+        return coils, 0.0
     kept, broken = working_coils(covariance)
     verdicts += [Verdict("coils", f"coil {coil} is left out: {why}", False) for coil, why in broken.items()]
-    white = mix(whitening(covariance[kept][:, kept]), kspace[:, kept])
-    return (white / _level_of_white(white, acquired, folded, verdicts) if measured else white), 1.0
+    white = whitening(covariance[kept][:, kept]) @ coils[kept]
+    return (white / _level_of_white(mix(white, kspace), acquired, folded, verdicts) if measured else white), 1.0
 
 
 def _of_noise_scan(noise: Tensor | None, n_coils: int, verdicts: list[Verdict]) -> Covariance | None:

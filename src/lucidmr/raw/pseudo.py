@@ -1,19 +1,28 @@
 """Pseudo-raw data: a magnitude image made into the multi-coil k-space that could have given it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import exp, log, sqrt
+from typing import Final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Generator, Tensor
 
+from lucidmr.physics.anatomy import random_anatomy
 from lucidmr.physics.coils import loop_array_maps, smooth_phase
-from lucidmr.physics.fourier import IN_PLANE, resize_kspace, to_image, to_kspace
+from lucidmr.physics.fourier import ENCODED, IN_PLANE, resize_kspace, to_image, to_kspace
 from lucidmr.physics.spectrum import acquired_extent, noise_level, typical_signal
+from lucidmr.raw.augment import LEAST_MATRIX, augmented, cut_out, excited, slab_around
 from lucidmr.raw.scan import RawScan
 from lucidmr.raw.volume import Volume
 
 MAX_COILS = 16
-_LEAST_MATRIX = 64
+_THIN: Final = 2.0
+"""Slices that are at most so many mm or in-plane pixels apart make a volume."""
+_MOST_PIXELS: Final = (40_000, 600_000)
+"""Of a scan, 2D and 3D: what a few squares need, and what does not take long."""
+_MOST_SAMPLES: Final = (200_000, 3_000_000)
+"""The same times the coils: an array of many sees less."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +34,14 @@ class NativeSlices:
         noise_sd: Noise that is in them, per pixel.
         signal: Typical tissue value.
         source: Name for provenance.
+        is_volume: Whether they lie so near each other that they may be a 3D acquisition.
     """
 
     images: Float[Tensor, "slice freq phase"]
     noise_sd: float
     signal: float
     source: str
+    is_volume: bool = False
 
 
 def native_slices(volume: Volume) -> NativeSlices | None:
@@ -50,45 +61,124 @@ def native_slices(volume: Volume) -> NativeSlices | None:
     tissue = (images > 0.25 * signal).float().mean((1, 2)) > 0.04
     if signal <= 0 or not tissue.any():
         return None
-    images = images[tissue]
+    is_volume = _is_thin(volume.spacing)
+    images = images[_all_between(tissue) if is_volume else tissue]
+    extents = (acquired_extent(images.transpose(0, 1))[0] if is_volume else 1.0, *acquired_extent(images))
     matrix = [
-        2 * round(0.5 * extent * pixels)
-        for extent, pixels in zip(acquired_extent(images), images.shape[-2:], strict=True)
+        n if extent == 1.0 else 2 * round(0.5 * extent * n) for extent, n in zip(extents, images.shape, strict=True)
     ]
-    if min(matrix) < _LEAST_MATRIX:
+    if min(matrix[1:]) < LEAST_MATRIX:
         return None
-    kspace = resize_kspace(to_kspace(images.to(torch.complex64), IN_PLANE), (matrix[0], matrix[1]))
-    native = to_image(kspace, IN_PLANE).abs()
-    return NativeSlices(native, noise_level(native), typical_signal(native), volume.source)
+    native = _resized(images, (matrix[0], matrix[1], matrix[2]))
+    return NativeSlices(native, noise_level(native), typical_signal(native), volume.source, is_volume)
 
 
-def pseudo_raw(slices: NativeSlices, index: int, generator: Generator) -> RawScan:
-    """Make raw data of one slice: contrast, shading, orientation, phase and coils are drawn.
+def pseudo_raw(slices: NativeSlices, chosen: int | slice, generator: Generator, augment: bool = False) -> RawScan:
+    """Make raw data of one slice, or of a slab of a volume: shading, phase and coils are drawn.
+
+    A slab is cut to a field of view that does not take long to reconstruct.
 
     Args:
         slices: Native slices.
-        index: Which of them.
+        chosen: Which of them; several are one 3D scan.
         generator: Source of all randomness.
+        augment: Whether orientation, contrast, resolution and field of view are drawn, too.
 
     Returns:
         Raw multi-coil k-space whose noise is that of the image.
     """
-    u = torch.rand(6, generator=generator).tolist()
-    image = _orient(slices.images[index] / slices.signal, int(8 * u[0]))
-    # An intensity map bends noise with it; a mild one leaves its level nearly white.
-    image = image.clamp_min(0.0) ** (0.75 + 0.5 * u[1])
-    matrix = (1, *image.shape)
-    shading = smooth_phase(matrix, 0.25 * u[2], generator).angle().exp()
+    first = chosen if isinstance(chosen, int) else chosen.start or 0
+    images = slices.images[first : first + 1] if isinstance(chosen, int) else excited(slices.images[chosen])
+    images, noise_sd = (images / slices.signal).clamp_min(0.0), slices.noise_sd / slices.signal
+    if augment:
+        images, noise_sd = augmented(images, noise_sd, generator)
+    coils = _draw_coils(generator)
+    if augment or len(images) > 1:
+        images = cut_out(images, _most_pixels(coils, len(images)), generator, augment)
+    return _received(images, noise_sd, coils, f"{slices.source}[{first}]", generator)
+
+
+@dataclass(frozen=True)
+class PseudoRaw:
+    """How stored images become a scan; plain values that a record can keep.
+
+    Attributes:
+        seed: All that is drawn follows from it.
+        slab: Whether to make a 3D scan of adjacent slices rather than a 2D scan of one.
+        augment: Whether orientation, contrast, resolution and field of view are drawn, too.
+    """
+
+    seed: int
+    slab: bool = False
+    augment: bool = False
+
+    def chosen(self, index: int, count: int) -> slice:
+        """Which of the slices of a volume to read for slice ``index``."""
+        if not self.slab:
+            return slice(index, index + 1)
+        return slab_around(index, count, Generator().manual_seed(self.seed + 1))
+
+    def scan(self, slices: NativeSlices, source: str) -> RawScan:
+        """Raw data of the slices that were chosen."""
+        chosen = slice(None) if self.slab else 0
+        return replace(pseudo_raw(slices, chosen, Generator().manual_seed(self.seed), self.augment), source=source)
+
+
+def synthetic_raw(is_3d: bool, generator: Generator) -> RawScan:
+    """Make raw data of random anatomy: no noise, exactly known truth, and nothing to learn by heart.
+
+    Args:
+        is_3d: Whether it is a slab rather than a slice.
+        generator: Source of all randomness.
+
+    Returns:
+        Raw multi-coil k-space.
+    """
+    u = torch.rand(3, generator=generator).tolist()
+    coils = _draw_coils(generator)
+    slices = 2 * round(8.0 * 2.5 ** u[0]) if is_3d else 1
+    side = sqrt(_most_pixels(coils, slices)) * (0.6 + 0.4 * u[1])
+    freq, phase = (max(LEAST_MATRIX, 2 * round(0.5 * side * aspect)) for aspect in (1.0, 0.75 + 0.25 * u[2]))
+    return _received(random_anatomy((slices, freq, phase), generator), 0.0, coils, "synthetic", generator)
+
+
+def _received(
+    images: Float[Tensor, "slice freq phase"], noise_sd: float, n_coils: int, source: str, generator: Generator
+) -> RawScan:
+    """What an array receives of images."""
+    u = torch.rand(3, generator=generator).tolist()
+    matrix = (images.shape[0], images.shape[1], images.shape[2])
+    shading = smooth_phase(matrix, 0.25 * u[0], generator).angle().exp()
     # Shading would bend the image's own noise, which counts as white; only a clean image can take it.
-    shaded = slices.noise_sd == 0.0 and u[5] < 0.5
-    maps = loop_array_maps(1 + int(MAX_COILS * u[3] ** 2), matrix, generator, shaded)
-    phase = smooth_phase(matrix, 1.2 * u[4], generator)
-    kspace = to_kspace(maps * (image * shading * phase))
-    return RawScan(kspace, slices.noise_sd / slices.signal, 1.0, maps, f"{slices.source}[{index}]")
+    maps = loop_array_maps(n_coils, matrix, generator, shaded=noise_sd == 0.0 and u[1] < 0.5)
+    phase = smooth_phase(matrix, 1.2 * u[2], generator)
+    signal = max(typical_signal(images), 1e-3 * float(images.amax()), 1e-6)
+    return RawScan(to_kspace(maps * (images * shading * phase)), noise_sd, signal, maps, source)
 
 
-def _orient(image: Tensor, code: int) -> Tensor:
-    """One of the eight flips and transpositions: either axis may be phase encoded, in either direction."""
-    image = image.T if code & 1 else image
-    dims = [axis for axis, bit in enumerate((2, 4)) if code & bit]
-    return image.flip(dims) if dims else image
+def _draw_coils(generator: Generator) -> int:
+    """2 to 4 coils are as likely as 4 to 8."""
+    return round(exp(log(MAX_COILS) * float(torch.rand(1, generator=generator))))
+
+
+def _most_pixels(coils: int, slices: int) -> int:
+    """Pixels in plane that a scan may have."""
+    is_3d = slices > 1
+    return min(_MOST_PIXELS[is_3d], _MOST_SAMPLES[is_3d] // coils) // slices
+
+
+def _is_thin(spacing: tuple[float, float, float] | None) -> bool:
+    return spacing is not None and spacing[0] <= _THIN * max(1.0, *spacing[1:])
+
+
+def _all_between(tissue: Bool[Tensor, " slice"]) -> slice:
+    """From the first slice with tissue to the last: those of a volume have neighbours."""
+    found = tissue.nonzero().flatten().tolist()
+    return slice(found[0], found[-1] + 1)
+
+
+def _resized(images: Float[Tensor, "slice freq phase"], matrix: tuple[int, int, int]) -> Tensor:
+    """The images of a part of their k-space."""
+    axes = ENCODED if matrix[0] != images.shape[0] else IN_PLANE
+    kspace = to_kspace(images.to(torch.complex64), axes)
+    return to_image(resize_kspace(kspace, matrix[-len(axes) :]), axes).abs()

@@ -82,7 +82,8 @@ def spikes(kspace: KSpace, noise_sd: float) -> int:
     """Count samples that stand out from every neighbour.
 
     A body smaller than the field of view makes k-space smooth from line to line; a spark lasts one readout at most.
-    What removed the readout oversampling spreads it along that readout, so only other lines count as neighbours.
+    What removed the readout oversampling spreads it along that readout, so only other lines count as neighbours. The
+    readout through DC is left out: where those beside it were not acquired, a large body makes it stand out itself.
 
     Args:
         kspace: Prewhitened (coil, slice, freq, phase), 0 where nothing was acquired.
@@ -95,7 +96,9 @@ def spikes(kspace: KSpace, noise_sd: float) -> int:
     spread = max_pool2d(energy, (_ALONG_READOUT, 1), 1, (_ALONG_READOUT // 2, 0))
     around = _loudest_neighbour(spread)
     noise = 2.0 * noise_sd**2 * kspace.shape[0]
-    return int(((energy > _SPIKE * around) & (around > 0.0) & (energy > _SPIKE * noise)).any(-2).sum())
+    found = ((energy > _SPIKE * around) & (around > 0.0) & (energy > _SPIKE * noise)).any(-2)
+    found[len(found) // 2, found.shape[1] // 2] = False
+    return int(found.sum())
 
 
 def _loudest_neighbour(spread: Float[Tensor, "slice freq phase"]) -> Float[Tensor, "slice freq phase"]:

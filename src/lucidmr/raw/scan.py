@@ -27,6 +27,9 @@ class RawScan:
         source: Where it comes from, for provenance.
         sampling: What was acquired, where ``kspace`` has gaps (0 there); ``None`` = fully sampled.
         facts: What the header tells.
+        calibration: Fully sampled block around DC from a calibration scan of its own, mixed as the coils of ``kspace``
+            are, over the same field of view; its scale and contrast are its own. There is one where ``sampling`` says
+            that calibration lines are not integrated.
     """
 
     kspace: KSpace
@@ -36,6 +39,7 @@ class RawScan:
     source: str = ""
     sampling: Sampling | None = None
     facts: Facts = field(default_factory=Facts)
+    calibration: Complex[Tensor, "coil block_slice block_freq block_phase"] | None = None
 
     def __post_init__(self) -> None:
         if self.kspace.ndim != 4:

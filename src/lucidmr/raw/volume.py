@@ -1,11 +1,9 @@
 """Read image volumes: NIfTI files and DICOM series. They become pseudo-raw data in :mod:`lucidmr.raw.pseudo`."""
 
-import gzip
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from zlib import error as ZlibError
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,7 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lucidmr.errors import LucidError
+from lucidmr.nifti.file import is_nifti, open_nifti, real_values, stored_voxels
 from lucidmr.raw.measurement import Facts
+
+if TYPE_CHECKING:
+    from lucidmr.dicom.series import ImageSeries
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,13 @@ class Volume:
         images: (slice, row, column), float32, in the source's units.
         source: Name for provenance.
         facts: What the header tells.
+        spacing: Distance between slices, rows and columns in mm; ``None`` where it is unknown.
     """
 
     images: Float[Tensor, "slice row column"]
     source: str
     facts: Facts = field(default_factory=Facts)
+    spacing: tuple[float, float, float] | None = None
 
 
 def read_volumes(folder: Path) -> Iterator[Volume]:
@@ -47,7 +51,7 @@ def read_volumes(folder: Path) -> Iterator[Volume]:
         raise LucidError(f"{folder}: no such folder; name one that holds NIfTI files or DICOM series")
     found = False
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    nifti = [path for path in files if path.name.endswith((".nii", ".nii.gz"))]
+    nifti = [path for path in files if is_nifti(path)]
     for path in nifti:
         found = True
         yield read_nifti(path)
@@ -66,36 +70,15 @@ def read_nifti(path: Path) -> Volume:
         LucidError: The file cannot be read, is not 3D, holds complex or colour values, or nibabel (extra ``nifti``) is
             missing.
     """
-    try:
-        import nibabel
-    except ImportError as error:
-        raise LucidError(f"{path}: reading NIfTI needs nibabel; pip install 'lucidmr[nifti]'") from error
-    try:
-        file: Any = nibabel.load(path)
-        if file.get_data_dtype().kind not in "iuf":
-            raise LucidError(f"{path}: holds {file.get_data_dtype()} values; a volume of real numbers is needed")
-        voxels = np.asarray(file.dataobj, dtype=np.float32)
-        if path.suffix == ".gz":
-            _read_to_the_end(path)
-    except (
-        *(OSError, EOFError, ValueError, ZlibError),
-        nibabel.filebasedimages.ImageFileError,
-        nibabel.spatialimages.HeaderDataError,
-    ) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise LucidError(f"{path}: cannot be read as NIfTI ({reason}); replace or remove the file") from error
-    if voxels.ndim != 3:
-        raise LucidError(f"{path}: has {voxels.ndim} dimensions; a single volume with 3 is needed")
-    across = int(np.argmax(file.header.get_zooms()[:3]))
+    file = open_nifti(path)
+    if len(file.shape) != 3:
+        raise LucidError(f"{path}: has {len(file.shape)} dimensions; a single volume with 3 is needed")
+    voxels = real_values(stored_voxels(path, file), file)
+    zooms = [float(zoom) for zoom in file.header.get_zooms()[:3]]
+    across = int(np.argmax(zooms))
     images = torch.from_numpy(np.ascontiguousarray(np.moveaxis(voxels, across, 0)))
-    return Volume(torch.nan_to_num(images), path.name)
-
-
-def _read_to_the_end(path: Path) -> None:
-    """Let gzip verify its checksum, which stands after the last voxel and is not read for the voxels alone."""
-    with gzip.open(path) as file:
-        while file.read(1 << 24):
-            pass
+    spacing = (zooms.pop(across), zooms[0], zooms[1])
+    return Volume(torch.nan_to_num(images), path.name, spacing=spacing)
 
 
 def topmost(folders: Iterable[Path]) -> list[Path]:
@@ -117,7 +100,15 @@ def read_dicom(folder: Path) -> Iterator[Volume]:
 
     for series in read_series(folder).series:
         images = torch.from_numpy(np.stack(list(series.images())))
-        yield Volume(images, series.path(0).parent.name, _facts(series.headers[0]))
+        yield Volume(images, series.path(0).parent.name, _facts(series.headers[0]), _spacing(series))
+
+
+def _spacing(series: "ImageSeries") -> tuple[float, float, float] | None:
+    """Of a single stack of slices whose positions the headers tell."""
+    first, second = (series.geometry(index) for index in (0, min(1, len(series) - 1)))
+    if len(series.stacks) > 1 or first is None or second is None or first.distance == second.distance:
+        return None
+    return abs(second.distance - first.distance), *first.spacing
 
 
 def _facts(header: Any) -> Facts:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def relative_l1(
-    output: Float[Tensor, "b 1 h w"], target: Float[Tensor, "b 1 h w"], given: Float[Tensor, "b 1 h w"], floor: float
+    output: Float[Tensor, "b 1 h w"], target: Float[Tensor, "b 1 h w"], given: Float[Tensor, "b s h w"], floor: float
 ) -> Float[Tensor, ""]:
     """L1 error of each sample relative to what its input had, averaged.
 
@@ -17,7 +17,7 @@ def relative_l1(
     Args:
         output: Network output.
         target: Wanted output.
-        given: Network input.
+        given: Network input; of a stack of slices the middle one counts.
         floor: Added to the divisor, in standardized units; infinity gives the plain L1 loss.
 
     Returns:
@@ -26,4 +26,5 @@ def relative_l1(
     error = (output - target).abs().mean((1, 2, 3))
     if isinf(floor):
         return error.mean()
-    return (error / ((given - target).abs().mean((1, 2, 3)) + floor)).mean()
+    middle = given[:, given.shape[1] // 2, None]
+    return (error / ((middle - target).abs().mean((1, 2, 3)) + floor)).mean()

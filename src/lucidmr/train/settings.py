@@ -1,11 +1,16 @@
 """Settings of a training run; they travel with the weights."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final, Literal
 
 from lucidmr.degrade.settings import DegradationRanges
 from lucidmr.network.ce_unet import NetworkSettings
 from lucidmr.pairs.simulate import TargetKind
+
+Precision = Literal["bf16", "fp32"]
+
+CHANGEABLE: Final = ("minutes", "workers", "accumulate", "validation_pairs", "validation_minutes")
+"""Settings that a run may change on its way: they decide how long, how fast and how closely watched, not what."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,8 @@ class TrainSettings:
         minutes: Stop after this many minutes and spread the schedule over them instead of over epochs; 0 = off.
         learning_rate: Adam's first learning rate; the second is a tenth of it.
         warmup: Steps over which the learning rate rises at the start.
-        slices_per_step: Simulated slices in a batch.
+        slices_per_step: Simulated slices in a batch, over all processes.
+        accumulate: Parts that each process does its share of a batch in, to save memory.
         crops_per_slice: Squares cut from each.
         crop: Side of a square in standardized pixels.
         clip: Largest gradient norm.
@@ -27,8 +33,12 @@ class TrainSettings:
         ema: Decay of the exponential moving average of the weights.
         target: Kind of target.
         synthetic_share: Share of slices that are synthetic anatomy, which has exactly known truth.
-        workers: Processes that simulate pairs; 0 simulates in the training process.
+        augment: Whether volumes are shown in other orientations, contrasts, resolutions and fields of view, too.
+        precision: Of the network's arithmetic; weights and losses are float32 always.
+        workers: Processes that simulate pairs for each training process; 0 simulates in that itself.
         seed: Everything random follows from it.
+        validation_pairs: Pairs that the network is judged by on its way.
+        validation_minutes: Time between two judgements.
         ranges: Degradations.
         network: The network.
     """
@@ -39,6 +49,7 @@ class TrainSettings:
     learning_rate: float = 1e-3
     warmup: int = 200
     slices_per_step: int = 4
+    accumulate: int = 1
     crops_per_slice: int = 4
     crop: int = 192
     clip: float = 1.0
@@ -46,25 +57,38 @@ class TrainSettings:
     ema: float = 0.999
     target: TargetKind = "low_variance"
     synthetic_share: float = 0.3
+    augment: bool = True
+    precision: Precision = "bf16"
     workers: int = 1
     seed: int = 0
+    validation_pairs: int = 32
+    validation_minutes: float = 10.0
     ranges: DegradationRanges = field(default_factory=DegradationRanges)
     network: NetworkSettings = field(default_factory=NetworkSettings)
 
     def __post_init__(self) -> None:
-        for name in ("slices_per_epoch", "slices_per_step", "crops_per_slice", "crop", "learning_rate"):
+        counts = ("slices_per_epoch", "slices_per_step", "accumulate", "crops_per_slice", "crop", "validation_pairs")
+        for name in (*counts, "learning_rate"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be positive")
         if self.crop % self.network.stride:
             raise ValueError(f"crop is {self.crop}; it must be a multiple of {self.network.stride}")
-        if self.workers < 0:
-            raise ValueError(f"workers is {self.workers}; it must not be negative")
+        for name in ("workers", "minutes", "validation_minutes"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
+        if self.slices_per_step % self.accumulate:
+            raise ValueError(f"accumulate is {self.accumulate}; it must divide slices_per_step, {self.slices_per_step}")
         if self.steps < 1:
             raise ValueError(f"the schedule has no step: {self.epochs} epochs of {self.slices_per_epoch} slices")
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for the log and the card."""
         return {**asdict(self), "network": self.network.to_json()}
+
+    @property
+    def lasting(self) -> dict[str, Any]:
+        """The plain values that a run keeps from its first step to its last."""
+        return {name: value for name, value in self.to_json().items() if name not in CHANGEABLE}
 
     @property
     def steps(self) -> int:

@@ -3,7 +3,7 @@ import pytest
 
 from lucidmr.dicom.create import Protocol, create_series
 from lucidmr.dicom.header import Confidence, Fact, acquisition, facts
-from lucidmr.dicom.header.fact import HeaderFacts, exact, merged, unknown
+from lucidmr.dicom.header.fact import HeaderFacts, default, exact, flagged, inferred, merged, unknown
 from lucidmr.dicom.series import read_series
 
 
@@ -206,9 +206,29 @@ def test_values_out_of_range_are_told_as_unknown():
     assert told.partial_fourier.phase is None
 
 
-def test_the_first_source_that_speaks_wins():
-    assert merged([{"a": unknown("says so")}, {"a": exact(1, "x"), "b": exact(2, "y")}]) == {
-        "a": unknown("says so"), "b": exact(2, "y")}  # fmt: skip
+def test_the_first_source_that_speaks_wins_and_the_others_are_kept():
+    first, second = {"a": unknown("says so")}, {"a": exact(1, "x"), "b": exact(2, "y")}
+    third = {"a": default(3, "silent"), "b": inferred(2.01, "z")}
+    found = merged([first, second, third])
+    assert (found["a"].value, found["a"].source, found["a"].others) == (None, "says so", (exact(1, "x"),))
+    assert (found["b"].value, found["b"].others) == (2, (inferred(2.01, "z"),))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "disputed"),
+    [
+        (exact(100.0, "a"), exact(101.0, "b"), False),
+        (exact(100.0, "a"), exact(103.0, "b"), True),
+        (exact(0.625, "a"), flagged("b"), False),
+        (exact(1.0, "a"), flagged("b"), True),
+        (exact("GRAPPA", "a"), exact("grappa", "b"), False),
+        (exact(True, "a"), exact(False, "b"), True),
+        (unknown("a"), exact(1.0, "b"), False),
+        (exact(0.0, "a"), inferred(0.0, "b"), False),
+    ],
+)
+def test_what_counts_as_disagreement(one, other, disputed):
+    assert bool(merged([{"a": one}, {"a": other}])["a"].disputed) == disputed
 
 
 @pytest.mark.parametrize(("value", "confidence"), [(None, Confidence.EXACT), (1, Confidence.UNKNOWN)])

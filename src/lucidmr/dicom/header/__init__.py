@@ -1,22 +1,31 @@
-"""What was acquired, from the header: every fact with its source and confidence.
+"""What was acquired, from the header: every fact with its source and confidence, and what other places say of it.
 
-A vendor's module will hold one function ``header -> Facts``; :func:`facts` puts it before the standard attributes.
+Each vendor's module holds one function, header -> facts place by place. The order is: protocol, private attribute,
+multi-frame macro, standard attribute, measured in the image, what silence usually means.
 """
 
-from collections import Counter
-from itertools import pairwise
+from pydicom.dataset import Dataset
 
 from lucidmr.dicom.header.acquisition import acquisition
-from lucidmr.dicom.header.consequences import consequences, fallbacks
-from lucidmr.dicom.header.fact import Confidence, Fact, Facts, HeaderFacts, exact, merged
-from lucidmr.dicom.header.standard import source, standard_facts
-from lucidmr.dicom.series import ImageSeries
+from lucidmr.dicom.header.bruker import bruker
+from lucidmr.dicom.header.canon import canon
+from lucidmr.dicom.header.consequences import along_slice, consequences, fallbacks
+from lucidmr.dicom.header.fact import Confidence, Fact, Facts, HeaderFacts, Told, merged
+from lucidmr.dicom.header.ge import ge
+from lucidmr.dicom.header.hitachi_fujifilm import hitachi_fujifilm
+from lucidmr.dicom.header.philips import philips
+from lucidmr.dicom.header.siemens_csa import siemens_csa
+from lucidmr.dicom.header.siemens_xa import is_siemens_xa, siemens_xa
+from lucidmr.dicom.header.standard import standard_facts
+from lucidmr.dicom.header.uih import uih
+from lucidmr.dicom.header.vendor import vendor_of
+from lucidmr.dicom.source import Source
 from lucidmr.dicom.values import quiet
 
-__all__ = ["Confidence", "Fact", "Facts", "HeaderFacts", "acquisition", "facts"]
+__all__ = ["Confidence", "Fact", "Facts", "HeaderFacts", "Told", "acquisition", "facts", "header_facts", "told_of"]
 
 
-def facts(series: ImageSeries, measured: Facts | None = None) -> HeaderFacts:
+def facts(series: Source, measured: Facts | None = None) -> HeaderFacts:
     """Read how a series was acquired.
 
     Args:
@@ -29,26 +38,41 @@ def facts(series: ImageSeries, measured: Facts | None = None) -> HeaderFacts:
         All facts; those that nothing tells are unknown.
     """
     with quiet():
-        found = merged([standard_facts(series.headers[0]), measured or {}])
-        found = merged([_geometry(series), found])
-        slices = Counter(map(len, series.stacks)).most_common(1)[0][0]
-        found = merged([found, fallbacks(found, (series.rows, series.columns), slices)])
-        found = merged([found, consequences(found, (series.rows, series.columns), slices)])
-    return HeaderFacts(**found)
+        told = series.told()
+        found = merged([*told.sources, measured or {}])
+        found = merged([found, fallbacks(found, (series.rows, series.columns), series.depth)])
+        found = merged([along_slice(found, series.depth), found])
+        found = merged([found, consequences(found, (series.rows, series.columns), series.depth)])
+    return HeaderFacts(**found, warnings=told.warnings)
 
 
-def _geometry(series: ImageSeries) -> Facts:
-    plane = series.geometry(0)
-    if plane is None:
-        return {}
-    found = {
-        "spacing_row": exact(plane.spacing[0], source("PixelSpacing")),
-        "spacing_column": exact(plane.spacing[1], source("PixelSpacing")),
-    }
-    stack = max(series.stacks, key=len)
-    along = [where.distance for index in stack if (where := series.geometry(index)) is not None]
-    steps = sorted(b - a for a, b in pairwise(along))
-    if steps and steps[len(steps) // 2] > 0:
-        # The header's SpacingBetweenSlices is not always the distance between slices.
-        found["slice_spacing"] = exact(round(steps[len(steps) // 2], 4), source("ImagePositionPatient"))
-    return found
+def header_facts(header: Dataset) -> HeaderFacts:
+    """What the header of one file says, nothing concluded: for files that are no series to process.
+
+    Args:
+        header: The file's attributes.
+    """
+    with quiet():
+        told = told_of(header)
+    return HeaderFacts(**merged(told.sources), warnings=told.warnings)
+
+
+def told_of(header: Dataset) -> Told:
+    """What the header of one file says, place by place."""
+    match vendor_of(header):
+        case "siemens":
+            return siemens_xa(header) if is_siemens_xa(header) else siemens_csa(header)
+        case "ge":
+            return ge(header)
+        case "philips":
+            return philips(header)
+        case "canon":
+            return canon(header)
+        case "uih":
+            return uih(header)
+        case "hitachi":
+            return hitachi_fujifilm(header)
+        case "bruker":
+            return bruker(header)
+        case _:
+            return Told((standard_facts(header),))

@@ -1,5 +1,6 @@
 """Facts that follow from others, and what a header's silence means."""
 
+from dataclasses import replace
 from typing import Any
 
 from lucidmr.dicom.header.fact import Confidence, Fact, Facts, PhaseAxis, default, inferred, unknown
@@ -21,19 +22,37 @@ def fallbacks(found: Facts, matrix: tuple[int, int], slices: int) -> Facts:
     silent = "the header is silent"
     three_dimensional = found.get("three_dimensional") or _dimension(found, slices)
     result: dict[str, Fact[Any]] = {
-        "three_dimensional": three_dimensional,
-        "phase_axis": _phase_axis(found, matrix),
         "acceleration_phase": default(1.0, silent),
         "acceleration_slice": default(1.0, silent),
         "acceleration_random": default(1.0, silent),
         **{f"partial_fourier_{direction}": default(1.0, silent) for direction in ("freq", "phase", "slice")},
+        "dl_reconstructed": default(False, "nothing tells of it"),
     }
+    if "three_dimensional" not in found:
+        result["three_dimensional"] = three_dimensional
+    if "phase_axis" not in found:
+        result["phase_axis"] = _phase_axis(found, matrix)
     random = found.get("acceleration_random")
     if not three_dimensional.value:
         result["elliptical"] = default(False, "a 2D acquisition has no corners to leave out")
     elif random is not None and (random.value or 1) > 1:
         result["elliptical"] = inferred(True, "3D compressed sensing leaves the corners out")
     return result
+
+
+def along_slice(found: Facts, slices: int) -> Facts:
+    """Samples along slice where the header tells the share of them that was acquired.
+
+    The share counts, not the number: the header counts the slab, of which slices may have been left out.
+
+    Args:
+        found: The facts so far.
+        slices: Images per stack.
+    """
+    share = found.get("slice_resolution")
+    if share is None or share.value is None or not found["three_dimensional"].value:
+        return {}
+    return {"matrix_slice": replace(share, value=max(1.0, slices * share.value), others=())}
 
 
 def consequences(found: Facts, matrix: tuple[int, int], slices: int) -> Facts:

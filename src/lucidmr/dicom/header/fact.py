@@ -1,9 +1,9 @@
-"""A fact from a header, with where it came from and how far to trust it."""
+"""A fact from a header, with where it came from, how far to trust it and what other places say."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 T = TypeVar("T")
 PhaseAxis = Literal["row", "col"]
@@ -30,21 +30,51 @@ class Fact(Generic[T]):
         value: ``None`` exactly if the confidence is unknown.
         source: Where it came from, for people to read, such as ``(0018,1310) AcquisitionMatrix``.
         confidence: How far to trust it.
+        tolerance: A number that differs by less than this share of the value does not contradict it.
+        others: What the places of lower rank say, best first.
     """
 
     value: T | None
     source: str
     confidence: Confidence
+    tolerance: float = 0.02
+    others: tuple["Fact[T]", ...] = ()
 
     def __post_init__(self) -> None:
         if (self.value is None) != (self.confidence is Confidence.UNKNOWN):
             raise ValueError(f"a fact is unknown exactly if it has no value: {self}")
+
+    @property
+    def disputed(self) -> tuple["Fact[T]", ...]:
+        """Those of the others that say something else."""
+        return tuple(other for other in self.others if _differ(self, other))
+
+
+def _differ(one: Fact[Any], other: Fact[Any]) -> bool:
+    a, b = one.value, other.value
+    if a is None or b is None:
+        return False
+    if isinstance(a, str | bool) or isinstance(b, str | bool):
+        return str(a).casefold() != str(b).casefold()
+    return bool(abs(a - b) > max(one.tolerance * abs(a), other.tolerance * abs(b)))
 
 
 UNKNOWN: Fact[Any] = Fact(None, "not in the header", Confidence.UNKNOWN)
 
 Facts = Mapping[str, Fact[Any]]
 """Some of the fields of :class:`HeaderFacts`, by name."""
+
+
+class Told(NamedTuple):
+    """What the header of one file says.
+
+    Attributes:
+        sources: Facts place by place, best first.
+        warnings: What could not be read, one line each.
+    """
+
+    sources: tuple[Facts, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,6 +94,10 @@ class HeaderFacts:
         matrix_freq: Acquired samples between -k_max and +k_max over the image's field of view, along freq.
         matrix_phase: The same along phase, over the *filled* part of the image (see ``filled_phase``).
         matrix_slice: The same along slice, over the slices of one stack (3D only).
+        phase_resolution: Pixel size along freq over that along phase, as acquired.
+        slice_resolution: Partitions acquired per slice of the slab (3D only), oversampling left out.
+        oversampling_phase: Share of the phase field of view that was encoded beyond it and cut off; 0 = none.
+        oversampling_slice: The same along slice.
         phase_fov: Phase field of view in percent of that along freq.
         filled_phase: Fraction of the image along phase that the phase field of view fills, the rest being zeros that
             make the image square; 1 = no such zeros.
@@ -73,6 +107,7 @@ class HeaderFacts:
         acceleration_phase: Uniform undersampling factor along phase.
         acceleration_slice: Uniform undersampling factor along slice; for a 2D acquisition, simultaneous slices.
         acceleration_random: Net factor of random undersampling (compressed sensing).
+        caipi_shift: Shift of the sampling pattern along slice from one phase line to the next (3D only); 0 = none.
         technique: The vendor's name of the parallel imaging method.
         elliptical: Whether the corners of the phase-slice plane were left out.
         averages: Number of averages.
@@ -85,6 +120,14 @@ class HeaderFacts:
         spacing_column: Distance between columns in mm.
         slice_thickness: In mm.
         slice_spacing: Distance between the centres of adjacent slices in mm.
+        component: ``magnitude``, ``phase``, ``real`` or ``imaginary``.
+        image_type: What the vendor says the image went through.
+        filters: Names of the filters that were applied, ``none`` if there were none.
+        normalized: Whether the intensity was corrected for the sensitivity of surface coils.
+        distortion_correction: ``none``, ``2D`` or ``3D``: correction of gradient non-linearity.
+        coil_combination: ``sum of squares`` or ``adaptive``.
+        dl_reconstructed: Whether the scanner reconstructed with deep learning already.
+        warnings: What could not be read, one line each.
     """
 
     manufacturer: Fact[str] = UNKNOWN
@@ -97,6 +140,10 @@ class HeaderFacts:
     matrix_freq: Fact[float] = UNKNOWN
     matrix_phase: Fact[float] = UNKNOWN
     matrix_slice: Fact[float] = UNKNOWN
+    phase_resolution: Fact[float] = UNKNOWN
+    slice_resolution: Fact[float] = UNKNOWN
+    oversampling_phase: Fact[float] = UNKNOWN
+    oversampling_slice: Fact[float] = UNKNOWN
     phase_fov: Fact[float] = UNKNOWN
     filled_phase: Fact[float] = UNKNOWN
     partial_fourier_freq: Fact[float] = UNKNOWN
@@ -105,6 +152,7 @@ class HeaderFacts:
     acceleration_phase: Fact[float] = UNKNOWN
     acceleration_slice: Fact[float] = UNKNOWN
     acceleration_random: Fact[float] = UNKNOWN
+    caipi_shift: Fact[float] = UNKNOWN
     technique: Fact[str] = UNKNOWN
     elliptical: Fact[bool] = UNKNOWN
     averages: Fact[float] = UNKNOWN
@@ -117,9 +165,20 @@ class HeaderFacts:
     spacing_column: Fact[float] = UNKNOWN
     slice_thickness: Fact[float] = UNKNOWN
     slice_spacing: Fact[float] = UNKNOWN
+    component: Fact[str] = UNKNOWN
+    image_type: Fact[str] = UNKNOWN
+    filters: Fact[str] = UNKNOWN
+    normalized: Fact[bool] = UNKNOWN
+    distortion_correction: Fact[str] = UNKNOWN
+    coil_combination: Fact[str] = UNKNOWN
+    dl_reconstructed: Fact[bool] = UNKNOWN
+    warnings: tuple[str, ...] = ()
 
 
-FACT_NAMES = tuple(field.name for field in fields(HeaderFacts))
+FACT_NAMES = tuple(field.name for field in fields(HeaderFacts) if field.name != "warnings")
+
+_USUAL_FRACTION: Final = 0.75
+"""The most frequent partial Fourier fraction, where a header says "partial Fourier" without saying how much."""
 
 
 def exact(value: T, source: str) -> Fact[T]:
@@ -142,10 +201,25 @@ def unknown(why: str) -> Fact[Any]:
     return Fact(None, why, Confidence.UNKNOWN)
 
 
+def flagged(source: str) -> Fact[float]:
+    """A partial Fourier fraction where the header says that there was one, but not which."""
+    why = f"{source}; the fraction is not stored, {_USUAL_FRACTION} is usual"
+    return Fact(_USUAL_FRACTION, why, Confidence.INFERRED, tolerance=0.3)
+
+
 def merged(sources: Sequence[Facts]) -> dict[str, Fact[Any]]:
-    """The first source that mentions a fact wins, also if it says "unknown"."""
+    """The first source that mentions a fact wins, also if it says "unknown"; the others are kept with it."""
     found: dict[str, Fact[Any]] = {}
     for source in sources:
         for name, fact in source.items():
-            found.setdefault(name, fact)
+            found[name] = _kept(found[name], fact) if name in found else fact
     return found
+
+
+def _kept(winner: Fact[Any], other: Fact[Any]) -> Fact[Any]:
+    # What silence usually means says nothing against what another place does say.
+    told = [fact for fact in (replace(other, others=()), *other.others) if fact.confidence in _SAID]
+    return replace(winner, others=(*winner.others, *told))
+
+
+_SAID: Final = (Confidence.EXACT, Confidence.INFERRED)

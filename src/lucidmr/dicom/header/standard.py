@@ -4,16 +4,38 @@ DICOM: MR Image module (PS3.3 C.8.3.1), MR Modifier, MR FOV/Geometry, MR Average
 (C.8.13.5). Vendors fill them in their own ways; the traps are named where they are met.
 """
 
+import re
+from collections.abc import Mapping
+from typing import Final
+
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 from lucidmr.dicom.frames import functional_group
-from lucidmr.dicom.header.fact import Fact, Facts, PhaseAxis, exact, inferred, unknown
+from lucidmr.dicom.header.fact import Fact, Facts, PhaseAxis, exact, flagged, inferred, merged, unknown
+from lucidmr.dicom.header.vendor import vendor_of
 from lucidmr.dicom.kinds import is_enhanced
 from lucidmr.dicom.values import item, number, numbers, text, tokens
 
-_USUAL_FRACTION = 0.75
-"""The most frequent partial Fourier fraction, where a header says "partial Fourier" without saying how much."""
+_COMPONENTS: Final = {
+    **dict.fromkeys(("M", "MAGNITUDE", "M_FFE", "M_SE", "M_IR"), "magnitude"),
+    **dict.fromkeys(("P", "PHASE", "PHASE MAP"), "phase"),
+    **dict.fromkeys(("R", "REAL"), "real"),
+    **dict.fromkeys(("I", "IMAGINARY"), "imaginary"),
+}
+_LEARNED: Final = re.compile(
+    r"air[ _-]?recon[ _-]?dl|deep[ _-]?resolve|smart ?speed[ _-]?(ai|precise)|"
+    r"(?<![a-z])(aice|piqe|air[ _-]dl|dr[bg]|dlr|dl[ _-]?recon|uaifi|swift ?mr|subtle ?mr)(?![a-z])",
+    re.I,
+)
+_SIZED_BY_RESOLUTION: Final = ("siemens", "hitachi", "")
+"""Vendors whose PercentSampling is the phase resolution. GE's holds the field of view too; Philips multiplies its own
+by pi / 4 for an elliptical 3D scan."""
+
+
+def private_source(group: int, element: int, name: str) -> str:
+    """Place and name of a private attribute, for people to read; its block is found by its creator."""
+    return f"({group:04X},xx{element:02X}) {name}"
 
 
 def source(keyword: str) -> str:
@@ -37,7 +59,17 @@ def standard_facts(header: Dataset) -> Facts:
         **_partial_fourier(header),
         **_parallel(header),
         **_coverage(header),
+        **_image(header),
+        **_learned(header),
     }
+
+
+def _learned(header: Dataset) -> Facts:
+    """Names that vendors give to deep-learning reconstruction, as operators keep them in the series' name."""
+    for keyword in ("SeriesDescription", "ProtocolName"):
+        if found := _LEARNED.search(text(header, keyword)):
+            return {"dl_reconstructed": inferred(True, f"{source(keyword)} names {found[0].strip(' _-')}")}
+    return {}
 
 
 def _find(header: Dataset, keyword: str, macro: str) -> Dataset:
@@ -111,40 +143,43 @@ def _phase_axis(header: Dataset) -> Facts:
 
 
 def _matrix(header: Dataset) -> Facts:
-    found: dict[str, Fact[float]] = {}
     four = numbers(header, "AcquisitionMatrix")
-    if len(four) == 4:
-        # Which of each pair is zero is not trusted: UIH writes [0, freq, 0, phase].
-        for name, entry in (("matrix_freq", max(four[:2])), ("matrix_phase", max(four[2:]))):
-            if entry > 0:
-                found[name] = exact(entry, source("AcquisitionMatrix"))
-    steps = {
+    # Which of each pair is zero is not trusted: UIH writes [0, freq, 0, phase].
+    pairs = {"matrix_freq": max(four[:2]), "matrix_phase": max(four[2:])} if len(four) == 4 else {}
+    names = {
         "matrix_freq": "MRAcquisitionFrequencyEncodingSteps",
         "matrix_phase": "MRAcquisitionPhaseEncodingStepsInPlane",
         "matrix_slice": "MRAcquisitionPhaseEncodingStepsOutOfPlane",
     }
-    for name, keyword in steps.items():
-        value = number(_find(header, keyword, "MRFOVGeometrySequence"), keyword)
-        if value is not None and value > 1:
-            found[name] = exact(value, source(keyword))
-    return {**_phase_from_percent(header, found), **found}
+    steps = {name: (number(_find(header, key, "MRFOVGeometrySequence"), key), key) for name, key in names.items()}
+    found = merged([
+        {name: exact(value, source(key)) for name, (value, key) in steps.items() if value is not None and value > 1},
+        {name: exact(entry, source("AcquisitionMatrix")) for name, entry in pairs.items() if entry > 0},
+    ])  # fmt: skip
+    return merged([found, _phase_from_percent(header, found)])
 
 
 def _phase_from_percent(header: Dataset, found: Facts) -> Facts:
     """Phase samples = freq samples x phase resolution x phase field of view."""
     percent = number(_find(header, "PercentSampling", "MRFOVGeometrySequence"), "PercentSampling")
-    # Philips multiplies its percentage by pi / 4 for an elliptical 3D scan.
-    freq = found["matrix_freq"].value if "matrix_freq" in found else None
-    if not freq or not percent or "philips" in text(header, "Manufacturer").lower():
+    if not percent or not 0 < percent <= 400 or vendor_of(header) not in _SIZED_BY_RESOLUTION:
         return {}
+    resolution = {"phase_resolution": exact(percent / 100, source("PercentSampling"))}
+    freq = found["matrix_freq"].value if "matrix_freq" in found else None
+    if not freq:
+        return resolution
     phase_fov = number(_find(header, "PercentPhaseFieldOfView", "MRFOVGeometrySequence"), "PercentPhaseFieldOfView")
-    samples = float(round(freq * percent / 100 * (phase_fov or 100) / 100))
-    return {"matrix_phase": inferred(samples, f"{source('PercentSampling')} of the freq matrix")}
+    samples = float(round(freq * percent / 100 * min(phase_fov or 100, 400) / 100))
+    return {**resolution, "matrix_phase": inferred(samples, f"{source('PercentSampling')} of the freq matrix")}
 
 
 def _partial_fourier(header: Dataset) -> Facts:
     names = {"PHASE": "partial_fourier_phase", "FREQUENCY": "partial_fourier_freq",
              "SLICE_SELECT": "partial_fourier_slice"}  # fmt: skip
+    return merged([_modifier(header, names), _scan_options(header)])
+
+
+def _modifier(header: Dataset, names: Mapping[str, str]) -> Facts:
     where = _find(header, "PartialFourier", "MRModifierSequence")
     flag = text(where, "PartialFourier").upper()
     if flag == "NO":
@@ -153,32 +188,16 @@ def _partial_fourier(header: Dataset) -> Facts:
         direction = text(where, "PartialFourierDirection").upper()
         if direction in names:
             rest = {name: exact(1.0, source("PartialFourierDirection")) for name in names.values()}
-            return {**rest, names[direction]: _flagged(source("PartialFourierDirection"))}
+            return {**rest, names[direction]: flagged(source("PartialFourierDirection"))}
         why = f"{source('PartialFourier')} YES, direction {direction or 'not given'}"
         return {name: unknown(why) for name in names.values()}
-    return _scan_options(header)
+    return {}
 
 
 def _scan_options(header: Dataset) -> Facts:
     options = tokens(header, "ScanOptions")
-    general_electric = text(header, "Manufacturer").upper().startswith("GE")
-    if "PFP" in options:
-        return {"partial_fourier_phase": _flagged(f"{source('ScanOptions')} PFP")}
-    if "PFF" in options:
-        # By the standard PFF is freq; GE writes it for the phase direction of its echo planar scans.
-        planar = "EP" in tokens(header, "ScanningSequence")
-        name = "partial_fourier_phase" if general_electric and planar else "partial_fourier_freq"
-        return {name: _flagged(f"{source('ScanOptions')} PFF")}
-    averages = number(header, "NumberOfAverages")
-    if general_electric and averages is not None and averages in (0.5, 0.75):
-        # GE calls half Fourier "0.5 averages"; a few lines beyond the centre are always there.
-        fraction = 0.57 if averages == 0.5 else 0.75
-        return {"partial_fourier_phase": inferred(fraction, f"{source('NumberOfAverages')} {averages:g}")}
-    return {}
-
-
-def _flagged(where: str) -> Fact[float]:
-    return inferred(_USUAL_FRACTION, f"{where}; the fraction is not stored, {_USUAL_FRACTION} is usual")
+    names = {"PFP": "partial_fourier_phase", "PFF": "partial_fourier_freq"}
+    return {name: flagged(f"{source('ScanOptions')} {word}") for word, name in names.items() if word in options}
 
 
 def _parallel(header: Dataset) -> Facts:
@@ -206,7 +225,10 @@ def _parallel(header: Dataset) -> Facts:
 def _factor(technique: str, factor: float) -> dict[str, Fact[float]]:
     where = source("ParallelReductionFactorInPlane")
     if technique not in ("CSENSE", "CS", "COMPRESSED_SENSING"):
-        return {"acceleration_phase": exact(factor, where)}
+        return {
+            "acceleration_phase": exact(factor, where),
+            **({"acceleration_random": inferred(1.0, f"{where}: {technique}")} if technique else {}),
+        }
     why = f"{where}: {technique} stores its total factor there"
     return {"acceleration_random": inferred(factor, why), "acceleration_phase": inferred(1.0, why)}
 
@@ -216,3 +238,20 @@ def _coverage(header: Dataset) -> Facts:
     if coverage in ("FULL", "ELLIPTICAL", "CYLINDRICAL"):
         return {"elliptical": exact(coverage != "FULL", source("CoverageOfKSpace"))}
     return {}
+
+
+def _image(header: Dataset) -> Facts:
+    found: dict[str, Fact[str]] = {}
+    words = tokens(_find(header, "FrameType", "MRImageFrameTypeSequence"), "FrameType") or tokens(header, "ImageType")
+    if words:
+        found["image_type"] = exact("\\".join(words), source("ImageType"))
+    named = next((_COMPONENTS[word] for word in words[2:] if word in _COMPONENTS), "")
+    kind = text(_find(header, "ComplexImageComponent", "MRImageFrameTypeSequence"), "ComplexImageComponent").upper()
+    if component := _COMPONENTS.get(kind):
+        found["component"] = exact(component, source("ComplexImageComponent"))
+    elif named:
+        found["component"] = exact(named, source("ImageType"))
+    filtering = text(header, "KSpaceFiltering")
+    if filtering and filtering.upper() != "NONE":
+        found["filters"] = exact(filtering.lower(), source("KSpaceFiltering"))
+    return found

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lucidmr.evaluate.pictures import (
+from lucidmr.drawing.pictures import (
     DIVERGING,
     SEQUENTIAL,
     Crop,

@@ -3,8 +3,10 @@
 Pictures are in display orientation: rows downwards, columns to the right.
 """
 
+from base64 import b64encode
 from collections.abc import Sequence
 from io import BytesIO
+from math import ceil, floor, log10
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -67,6 +69,28 @@ def auto_window(image: Picture) -> Window:
         return Window(0.0, 1.0)
     low, high = float(values.quantile(0.005)), float(values.quantile(0.995))
     return Window(min(low, 0.0) if low < 0.2 * high else low, high if high > low else low + 1.0)
+
+
+def auto_limit(difference: Picture) -> float:
+    """The value of full colour that all but the largest half percent of a signed difference stay below.
+
+    Args:
+        difference: after - before.
+
+    Returns:
+        A number with one significant digit, so that scales read well; 1 where nothing changed.
+    """
+    value = float(difference.abs().flatten()[:: max(1, difference.numel() // 10**6)].quantile(0.995))
+    if value <= 0.0:
+        return 1.0
+    power = 10.0 ** floor(log10(value))
+    return ceil(value / power - 1e-9) * power
+
+
+def thinned(image: Picture, side: int = 1024) -> Float[Tensor, "thinner_row thinner_column"]:
+    """Every so many-th pixel, so that no side is longer than ``side``."""
+    step = -(-max(image.shape) // side)
+    return image[::step, ::step]
 
 
 def grey_png(image: Picture, window: Window) -> bytes:
@@ -186,6 +210,11 @@ def panels(pictures: Sequence[tuple[str, bytes]]) -> bytes:
         sheet.paste(picture, (left, _LABEL))
         left += picture.width + _GAP
     return _png(sheet)
+
+
+def uri(png: bytes) -> str:
+    """A PNG as a data URI."""
+    return "data:image/png;base64," + b64encode(png).decode("ascii")
 
 
 def _mapped(unit: Picture, colours: Sequence[tuple[int, int, int]]) -> Pillow.Image:

@@ -1,0 +1,1 @@
+"""Pictures, charts and pages that reports are made of; they know nothing of what they show."""

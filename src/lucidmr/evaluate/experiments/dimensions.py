@@ -1,0 +1,106 @@
+"""Five enhancements of one series, each adding a dimension of improvement (Jeong et al., 3.1, figure 3)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from lucidmr.context import Enhancement
+from lucidmr.enhance.pipeline import EnhancedSeries, middle_image
+from lucidmr.evaluate.bench import Bench, before_after
+from lucidmr.evaluate.finding import Cell, Finding, Table, shown
+from lucidmr.evaluate.plates import magnified_plate
+from lucidmr.evaluate.response import LocalResponse, series_response
+from lucidmr.evaluate.sharpness import Interval, bootstrap_median
+
+_TITLE: Final = "Dimensions (3.1)"
+_NOISE_REDUCTION: Final = 3.0
+_GAIN: Final = 2.0
+
+
+def dimensions(bench: Bench) -> Finding:
+    """Enhance one series in steps, each from the original: the series that most steps can be taken on.
+
+    Args:
+        bench: Data and network.
+
+    Returns:
+        The finding.
+    """
+    found, notes = bench.each(lambda _, series: steps(bench.enhance(series, Enhancement())))
+    if not found:
+        return Finding("dimensions", _TITLE, notes=notes)
+    name = max(found, key=lambda one: len(found[one]))
+    enhanced = {step: bench.enhance(bench.series[name], asked) for step, asked in found[name].items()}
+    index = middle_image(len(bench.series[name]))
+    images = {step: before_after(series, [index]) for step, series in enhanced.items()}
+    responses = {step: series_response(series, index) for step, series in enhanced.items()}
+    widths = {step: _widths(bench, response) for step, response in responses.items()}
+    before = next(iter(images.values())).before[0]
+    original = _before(bench, next(iter(responses.values())))
+    return Finding(
+        "dimensions",
+        _TITLE,
+        f"{name}: five reconstructions of the same original, each asking for one more. The local response is what "
+        "becomes of a faint point: narrower is sharper, a lower peak means that it was weakened.",
+        (_table(enhanced, {"original": original, **widths}),),
+        (
+            magnified_plate(
+                name,
+                "The most detailed part of the original and of every step; freq runs downwards, phase to the right.",
+                [("original", before), *((step, pair.after[0]) for step, pair in images.items())],
+            ),
+        ),
+        {"series": name, "steps": {step: _plain(found) for step, found in {"original": original, **widths}.items()}},
+        notes + _missing(found[name]),
+    )
+
+
+def steps(series: EnhancedSeries) -> dict[str, Enhancement]:
+    """What to ask for, one dimension more at every step, as far as header and network go."""
+    told = series.acquisition
+    asked = Enhancement(_NOISE_REDUCTION, restore_partial_fourier=False)
+    found = {"noise": asked}
+    found["+ freq k_max"] = asked = replace(asked, gain_freq=_GAIN)
+    if (told.partial_fourier.phase or 1.0) < 1.0:
+        found["+ partial Fourier"] = asked = replace(asked, restore_partial_fourier=True)
+    found["+ phase k_max"] = asked = replace(asked, gain_phase=_GAIN)
+    if series.model.network.settings.slices > 1:
+        found["+ slice k_max"] = replace(asked, gain_slice=_GAIN)
+    return found
+
+
+def _missing(found: Mapping[str, Enhancement]) -> tuple[str, ...]:
+    lines = {
+        "+ partial Fourier": "the header tells of no partial Fourier along phase: that step was left out",
+        "+ slice k_max": "not a 3D series that 3D weights fit: the step along slice was left out",
+    }
+    return tuple(line for step, line in lines.items() if step not in found)
+
+
+Widths = tuple[Interval, Interval, Interval]
+"""Width along freq and phase, acquired pixels, and peak of the local response: medians over points."""
+
+
+def _widths(bench: Bench, response: LocalResponse) -> Widths:
+    columns = (*response.width_after.unbind(1), response.height)
+    freq, phase, height = (bootstrap_median(values, bench.generator("response")) for values in columns)
+    return freq, phase, height
+
+
+def _before(bench: Bench, response: LocalResponse) -> Widths:
+    freq, phase = (bootstrap_median(values, bench.generator("response")) for values in response.width_before.unbind(1))
+    return freq, phase, Interval(1.0, 1.0, 1.0)
+
+
+def _table(series: Mapping[str, EnhancedSeries], widths: Mapping[str, Widths]) -> Table:
+    measured = {step: one.measured for step, one in series.items()}
+    noise: dict[str, Cell] = {
+        step: f"{found.homogeneous:.2f} ({found.body:.2f})" for step, found in measured.items() if found is not None
+    }
+    rows = tuple((step, noise.get(step), *map(shown, found)) for step, found in widths.items())
+    heads = ("step", "noise reduction (body)", "width along freq", "width along phase", "peak")
+    return Table("Local response: medians [95 % interval over points], widths in acquired pixels", heads, rows)
+
+
+def _plain(found: Sequence[Interval]) -> dict[str, Any]:
+    return dict(zip(("width_freq", "width_phase", "peak"), (one._asdict() for one in found), strict=True))

@@ -1,0 +1,180 @@
+"""The paper's scenario mix on anatomy that no network was trained on: closeness to the truth, ours and the peers'."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Final
+
+import torch
+
+from lucidmr.context import GAIN_RANGE, NOISE_REDUCTION_RANGE, Enhancement
+from lucidmr.degrade.draw import Degradation, draw_degradation
+from lucidmr.degrade.settings import DegradationRanges
+from lucidmr.evaluate.bench import Bench
+from lucidmr.evaluate.finding import Figure, Finding, Table, shown
+from lucidmr.evaluate.peers import ABSENT, DENOISERS, Peer, tune
+from lucidmr.evaluate.plates import magnified_plate
+from lucidmr.evaluate.sharpness import bootstrap_median
+from lucidmr.evaluate.specimens import Quality, Specimen, enhanced, quality, simulate, specimens
+from lucidmr.physics.sampling import AxisSampling, Sampling
+from lucidmr.reconstruct.draw import draw_reconstruction
+from lucidmr.shapes import Image
+
+TITLE: Final = "Simulated pairs"
+CONVENTIONAL: Final = "conventional reconstruction"
+OURS: Final = "lucidmr"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One pair, by every method.
+
+    Attributes:
+        specimen: Its name.
+        asked: What was asked for.
+        quality: Closeness to the truth by method.
+        noise_reduction: What peers were tuned to, measured; by method.
+        images: By method, and the truth.
+    """
+
+    specimen: str
+    asked: Enhancement
+    quality: Mapping[str, Quality]
+    noise_reduction: Mapping[str, float]
+    images: Mapping[str, Image]
+
+    def gain(self, method: str, over: str = CONVENTIONAL) -> float:
+        """PSNR over another method's, dB."""
+        return self.quality[method].psnr - self.quality[over].psnr
+
+
+def pairs(bench: Bench) -> Finding:
+    """Draw scenarios as for training, enhance what the scanner stores, and compare with the truth.
+
+    Args:
+        bench: Data and network.
+
+    Returns:
+        The finding.
+    """
+    found, notes = specimens(bench, 2 if bench.quick else 8)
+    peers = [peer for peer in DENOISERS if peer.installed and (peer.tile > 96 or not bench.quick)]
+    notes += [f"{peer.name}: needs {peer.package} (extra peers)" for peer in DENOISERS if not peer.installed]
+    scored = [_score(bench, one, number, peers) for one in found for number in range(1 if bench.quick else 3)]
+    best = max((peer.name for peer in peers), key=lambda name: fmean(one.gain(name) for one in scored), default="")
+    ours = _by_specimen(scored, OURS, CONVENTIONAL)
+    measures = {"psnr": ours}
+    if best:
+        measures["psnr peers"] = _by_specimen(scored, OURS, best)
+    table = _table(bench, scored, [CONVENTIONAL, OURS, *(peer.name for peer in peers)])
+    interval = bootstrap_median(torch.tensor(list(ours.values())), bench.generator("pairs"))
+    return Finding(
+        "pairs",
+        TITLE,
+        f"{len(scored)} scenarios on {len(found)} specimens: PSNR {shown(interval, 1)} dB over the conventional "
+        f"reconstruction (median over specimens, 95 %). The best peer on average is {best or 'none'}.",
+        (table, _every_pair(scored)),
+        tuple(_figure(one) for one in scored[:1]),
+        {"psnr_gain": {name: _by_specimen(scored, name, CONVENTIONAL) for name in scored[0].quality}},
+        (*notes, *ABSENT),
+        measures,
+    )
+
+
+def _score(bench: Bench, specimen: Specimen, number: int, peers: list[Peer]) -> Scored:
+    generator = bench.generator(f"pair {specimen.name} {number}")
+    scan = specimen.scan
+    drawn = draw_degradation(DegradationRanges(), specimen.full, scan.n_coils, 0.0, generator)
+    how = draw_reconstruction(drawn, scan.matrix, scan.maps is not None, generator)
+    asked, target = _asked(drawn)
+    simulation = simulate(specimen, replace(drawn, target=target), how)
+    series = enhanced(bench, simulation, f"pair-{_safe(specimen.name)}-{number}", asked)
+    truth = series.interpolated(simulation.truth)[0]
+    images = {CONVENTIONAL: torch.from_numpy(series.original(0)), OURS: torch.from_numpy(series.image(0))}
+    noise, reached = series.dial(0).noise, {}
+    for peer in peers:
+        plane = torch.from_numpy(series.source.image(0))
+        if noise.sd > 0:
+            tuned = tune(peer, plane, noise, asked.noise_reduction)
+            plane, reached[peer.name] = tuned.image, tuned.noise_reduction
+        images[peer.name] = series.interpolated(plane[None])[0]
+    scores = {name: quality(image, truth) for name, image in images.items()}
+    return Scored(specimen.name, asked, scores, reached, {**images, "truth": truth})
+
+
+def _asked(drawn: Degradation) -> tuple[Enhancement, Sampling]:
+    """A drawn improvement in a user's words, and the sampling that those words want."""
+    given, target = drawn.input, drawn.target
+    restore = any(getattr(target, name).fraction > getattr(given, name).fraction for name in ("freq", "phase", "slice"))
+    axes = {
+        name: replace(getattr(target, name), fraction=1.0 if restore else getattr(given, name).fraction)
+        for name in ("freq", "phase")
+    }
+    low, high = NOISE_REDUCTION_RANGE
+    wanted = Enhancement(
+        min(max(drawn.noise_reduction, low), high),
+        gain_freq=_gain(target.freq, given.freq),
+        gain_phase=_gain(target.phase, given.phase),
+        restore_partial_fourier=restore,
+    )
+    return wanted, replace(target, **axes, undersampling=None)
+
+
+def _gain(target: AxisSampling, given: AxisSampling) -> float:
+    return min(max(target.width / given.width, GAIN_RANGE[0]), GAIN_RANGE[1])
+
+
+def _by_specimen(scored: list[Scored], method: str, over: str) -> dict[str, float]:
+    """Mean PSNR gain of each specimen's pairs, dB."""
+    gains = defaultdict(list)
+    for one in scored:
+        gains[one.specimen].append(one.gain(method, over))
+    return {name: fmean(values) for name, values in gains.items()}
+
+
+def _table(bench: Bench, scored: list[Scored], methods: list[str]) -> Table:
+    rows = []
+    for name in methods:
+        gains = torch.tensor(list(_by_specimen(scored, name, CONVENTIONAL).values()))
+        against = torch.tensor(list(_by_specimen(scored, OURS, name).values()))
+        rows.append(
+            (
+                name,
+                shown(bootstrap_median(gains, bench.generator(name))),
+                shown(bootstrap_median(against, bench.generator(name))),
+                round(fmean(one.quality[name].psnr for one in scored), 2),
+                round(fmean(one.quality[name].ssim for one in scored), 4),
+                round(fmean(one.quality[name].nrmse for one in scored), 4),
+            )
+        )
+    heads = ("method", "PSNR gain, dB [95 % over specimens]", "lucidmr over it, dB", "PSNR, dB", "SSIM", "NRMSE")
+    return Table("Every method at the same noise reduction", heads, tuple(rows))
+
+
+def _every_pair(scored: list[Scored]) -> Table:
+    heads = ("specimen", "noise reduction", "gain freq", "gain phase", "PSNR before, dB", "PSNR after, dB", "best peer")
+    return Table("Every scenario", heads, tuple(_row(one) for one in scored))
+
+
+def _row(one: Scored) -> tuple[str | float | None, ...]:
+    peers = {name: found.psnr for name, found in one.quality.items() if name not in (OURS, CONVENTIONAL)}
+    best = max(peers, key=peers.__getitem__, default=None)
+    asked = (one.asked.noise_reduction, one.asked.gain_freq, one.asked.gain_phase)
+    scores = (one.quality[CONVENTIONAL].psnr, one.quality[OURS].psnr)
+    return one.specimen, *(round(value, 2) for value in (*asked, *scores)), best and f"{best}: {peers[best]:.2f} dB"
+
+
+def _figure(one: Scored) -> Figure:
+    names = [CONVENTIONAL, OURS, *(name for name in one.images if name in ("non-local means", "BM3D")), "truth"]
+    asked = f"noise reduction {one.asked.noise_reduction:.1f}, gains {one.asked.gain_freq:.1f}, "
+    return magnified_plate(
+        f"A scenario on {one.specimen}",
+        f"Asked for: {asked}{one.asked.gain_phase:.1f}; peers at the same noise reduction.",
+        [(name, one.images[name]) for name in names],
+    )
+
+
+def _safe(name: str) -> str:
+    """A name that can be a folder's."""
+    return "".join(letter if letter.isalnum() else "-" for letter in name)
