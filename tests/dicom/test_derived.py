@@ -141,6 +141,10 @@ def test_every_slice_keeps_its_own_scale_of_the_real_world(make, tmp_path, prove
             dataset.RealWorldValueMappingSequence = pydicom.Sequence([mapping])
             block = dataset.private_block(0x2005, "Philips MR Imaging DD 001", create=True)
             block.add_new(0x0E, "FL", 1.0 / number)
+            copy = pydicom.Dataset()
+            copy.PixelSpacing, copy.NumberOfAverages = ["1", "1"], "2"
+            block = dataset.private_block(0x2005, "Philips MR Imaging DD 005", create=True)
+            block.add_new(0x0F, "SQ", pydicom.Sequence([copy]))
 
         edit(file, scale)
     series = source_of(tmp_path / "in")
@@ -151,6 +155,8 @@ def test_every_slice_keeps_its_own_scale_of_the_real_world(make, tmp_path, prove
         assert new.RescaleSlope == old.RescaleSlope
         assert new.RealWorldValueMappingSequence == old.RealWorldValueMappingSequence
         assert new[0x2005, 0x100E].value == old[0x2005, 0x100E].value
+        # Readers would take the pixel spacing from the private copy, where nobody keeps it right.
+        assert list(new[0x2005, 0x110F].value[0].keys()) == [0x00180083]
 
 
 @pytest.mark.parametrize("layout", [PixelFormat(16, 16, True), PixelFormat(8, 8, False), PixelFormat(16, 12, True)])

@@ -107,7 +107,9 @@ def test_reversed_readouts_are_flipped_and_others_left_out(path) -> None:
         lines[number] = Acquisition(lines[number].samples.flip(-1), (REVERSE,), lines[number].entries)
     junk = [Acquisition(lines[0].samples * 9, (flag,), lines[0].entries) for flag in (23, 24, 26, 27)]
     write_ismrmrd(path, junk + lines, ismrmrd_xml(kspace.shape, encoding={"trajectory": "epi"}))
-    close(read_raw(path).kspace, kspace)
+    read = read_raw(path)
+    close(read.kspace, kspace)
+    assert read.alternating
 
 
 def test_averages_contrasts_and_repetitions(path) -> None:

@@ -73,6 +73,11 @@ def test_a_useless_noise_scan_is_flagged_and_passed_over() -> None:
     assert any("noise scan is of no use" in verdict.reason for verdict in found.verdicts)
 
 
+def test_echo_planar_data_are_flagged() -> None:
+    flagged = [verdict for verdict in prepare(replace(measurement(), alternating=True)).verdicts if not verdict.refused]
+    assert any("ghosts may remain" in verdict.reason for verdict in flagged)
+
+
 def test_a_broken_coil_is_left_out() -> None:
     psi = torch.eye(6) + 0j
     psi[2, 2] = 25.0

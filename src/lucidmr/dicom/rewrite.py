@@ -31,7 +31,7 @@ from lucidmr.dicom.provenance import (
     plain,
     source_image,
 )
-from lucidmr.dicom.values import READ_ERRORS, integer, item, items, numbers, text, tokens
+from lucidmr.dicom.values import READ_ERRORS, integer, item, items, numbers, private_item, text, tokens
 
 SUFFIX: Final = " Lucid MR"
 SERIES_OFFSET: Final = 1000
@@ -60,6 +60,9 @@ _STALE_PRIVATE: Final = (
     (0x2005, "Philips MR Imaging DD 001", 0x0B),  # largest value of the image
     (0x2005, "Philips MR Imaging DD 001", 0x0C),  # smallest
 )
+_PHILIPS_COPY: Final = (0x2005, "Philips MR Imaging DD 005", 0x0F)
+"""Philips' private copy of what the header says; readers take the pixel spacing from it."""
+_STALE_IN_COPY: Final = ("SOPInstanceUID", "ImagePositionPatient", "PixelSpacing", "Rows", "Columns")
 
 
 def rewrite(
@@ -262,6 +265,10 @@ def _remove_stale(header: Dataset, matrix: tuple[int, int]) -> None:
                 del place.private_block(group, creator)[element]
             except READ_ERRORS:
                 continue
+        nested = private_item(place, *_PHILIPS_COPY)
+        for name in _STALE_IN_COPY:
+            if nested is not None and name in nested:
+                delattr(nested, name)
     same = matrix == (integer(header, "Rows", 0), integer(header, "Columns", 0))
     overlays = [tag for tag in header.keys() if 0x6000 <= tag.group <= 0x60FF]  # noqa: SIM118 (values are elements)
     drawn = {tag.group for tag in overlays if tag.element == 0x3000}

@@ -9,6 +9,7 @@ from lucidmr.errors import LucidError
 from lucidmr.nifti.file import is_nifti, open_nifti
 from lucidmr.nifti.series import read_nifti_series
 from lucidmr.nifti.sidecar import sidecar_path
+from lucidmr.nifti.write import companions
 
 
 def read_sources(path: Path) -> SeriesCollection[Source]:
@@ -23,7 +24,8 @@ def read_sources(path: Path) -> SeriesCollection[Source]:
         LucidError: There is nothing at the path, or the folder is empty.
     """
     files = [file for file in find_files(path) if is_nifti(file)]
-    dicom: SeriesCollection[ImageSeries] = read_series(path, {*files, *map(sidecar_path, files)})
+    beside = {other for file in files for other in (sidecar_path(file), *companions(file))}
+    dicom: SeriesCollection[ImageSeries] = read_series(path, {*files, *beside})
     series: list[Source] = [*dicom.series]
     refused, warnings = list(dicom.refused), list(dicom.warnings)
     for file in files:

@@ -67,7 +67,7 @@ def write_nifti(
         nibabel.save(image, part / target.name)
         sidecar = derived_sidecar(series.sidecar, series.path.name, provenance, series.file.shape, voxels.shape)
         sidecar_path(part / target.name).write_text(json.dumps(sidecar, indent=2) + "\n", "utf-8")
-        for companion in _companions(series.path):
+        for companion in companions(series.path):
             shutil.copyfile(companion, part / companion.name)
         # The volume last: where it is, the others are.
         names = sorted((file.name for file in part.iterdir()), key=lambda name: (name == target.name, name))
@@ -98,7 +98,8 @@ def _check_free(target: Path, overwrite: bool) -> None:
         raise LucidError(f"{target}: is no file that Lucid MR wrote; choose another folder")
 
 
-def _companions(path: Path) -> list[Path]:
+def companions(path: Path) -> list[Path]:
+    """What lies beside a NIfTI file and belongs to it, but for the sidecar."""
     found = [path.with_name(stem(path) + ending) for ending in _COMPANIONS]
     return [file for file in found if file.is_file()]
 

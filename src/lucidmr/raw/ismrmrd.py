@@ -126,6 +126,7 @@ def _measurement(heads: Heads, fetch: Fetch, header: Header, selection: Selectio
         found.acquired,
         noise=None if noise is None else noise / found.averages**0.5,
         calibration=_calibration(heads, np.flatnonzero(usable & is_calibration), fetch, header, found, path),
+        alternating=lines.alternating,
         field_of_view_mm=encoding.cropped_mm,
         facts=header.facts,
         source=selection.source(path.name),

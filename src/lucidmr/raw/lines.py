@@ -52,6 +52,11 @@ class Lines:
     def __len__(self) -> int:
         return len(self.number)
 
+    @property
+    def alternating(self) -> bool:
+        """Whether some were read in one direction and some in the other."""
+        return bool(self.reversed.any() and not self.reversed.all())
+
     def where(self, chosen: NDArray[Any]) -> "Lines":
         """Some of them, by index or mask."""
         columns = (self.number, self.phase, self.slice, self.scan, self.average, self.reversed)

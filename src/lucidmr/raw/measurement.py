@@ -40,6 +40,8 @@ class Measurement:
             there is none.
         calibration: Lines of a calibration scan of their own, centred on their small matrix; the field of view is that
             of ``kspace``.
+        alternating: Whether lines were read in both directions, as EPI does. Their small offsets in time and phase are
+            not corrected.
         field_of_view_mm: (slice, freq, phase) of the encoded grid; slice is the thickness of a 2D slice.
         facts: What the header tells.
         source: Name for provenance, with what was selected of the file.
@@ -49,6 +51,7 @@ class Measurement:
     acquired: Bool[Tensor, "scan slice freq phase"]
     noise: Complex[Tensor, "coil sample"] | None = None
     calibration: Complex[Tensor, "scan coil slice_line freq_line phase_line"] | None = None
+    alternating: bool = False
     field_of_view_mm: tuple[float, float, float] | None = None
     facts: Facts = field(default_factory=Facts)
     source: str = ""

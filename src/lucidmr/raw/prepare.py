@@ -99,6 +99,9 @@ def _prepare(measurement: Measurement, how: Preparation, verdicts: list[Verdict]
     filled = filled_readouts(kspace, measurement.acquired)
     if empty := int((measurement.acquired & ~filled).any(2).sum()):
         verdicts.append(Verdict("empty readouts", f"{empty} hold nothing and count as not acquired", False))
+    if measurement.alternating:
+        reason = "echo-planar, its odd and even lines not aligned: ghosts may remain"
+        verdicts.append(Verdict("sampling", reason, False))
     lines = _calibration(measurement, verdicts)
     chosen, sampling = _common_sampling(filled, lines, verdicts)
     mask = sampling_mask(sampling).to(kspace.device)

@@ -100,6 +100,7 @@ def _measurement(scans: list[Scan], selection: Selection, path: Path) -> Measure
         found.acquired,
         noise=None if noise is None else noise / found.averages**0.5,
         calibration=_calibration(header, blocks, masks, np.flatnonzero(usable & is_calibration), found, path),
+        alternating=lines.alternating,
         field_of_view_mm=_field_of_view(header),
         facts=_facts(header),
         source=selection.source(path.name),
