@@ -66,3 +66,9 @@ def test_missing_sensitivities_are_named() -> None:
         sensitivities.maps(MATRIX)
     with pytest.raises(ValueError, match="prescan normalization needs known sensitivities, and the scan has none"):
         sensitivities.shading(MATRIX)
+
+
+def test_a_block_thinner_than_the_kernel_of_espirit_is_enough() -> None:
+    lines = random_complex(4, 2, 24, 24, seed=3)
+    thin, walsh = (Sensitivities(lines, method).maps((6, 32, 32)) for method in ("espirit", "walsh"))
+    torch.testing.assert_close(thin, walsh)

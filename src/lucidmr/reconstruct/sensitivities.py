@@ -28,7 +28,7 @@ class Sensitivities:
 
     Attributes:
         lines: Fully sampled block around DC.
-        method: How sensitivities are estimated.
+        method: How sensitivities are estimated; ESPIRiT gives way to Walsh where the block is thinner than its kernel.
         known: Sensitivities of a simulated array, on any matrix; for ``method`` "known" and for prescan normalization.
     """
 
@@ -61,10 +61,12 @@ class Sensitivities:
         return self._estimates[0]
 
     def _estimate(self, grid: Matrix) -> CoilMaps:
-        if self.method == "espirit":
-            return espirit(self.lines, grid, kernel=6 if grid[0] == 1 else 4)
+        kernel = 6 if grid[0] == 1 else 4
+        # A thin slab of low resolution can have fewer slices of calibration data than ESPIRiT's kernel is wide.
+        if self.method == "espirit" and (grid[0] == 1 or self.lines.shape[-3] >= kernel):
+            return espirit(self.lines, grid, kernel=kernel)
         images = low_resolution(self.lines, grid)
-        return walsh(images) if self.method == "walsh" else inati(images)
+        return inati(images) if self.method == "inati" else walsh(images)
 
     def shading(self, matrix: Matrix) -> Float[Tensor, "slice freq phase"]:
         """Root sum of squares of the known sensitivities: how much more the array sees than a body coil would.
