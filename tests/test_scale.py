@@ -53,6 +53,24 @@ def test_what_always_kills_ends_in_one_line() -> None:
         list(work(always_killed, range(4), Workers(2)))
 
 
+def kills_at_three(number: int) -> int:
+    return always_killed(number) if number == 3 else number
+
+
+def test_an_item_that_always_kills_is_given_up_and_the_rest_goes_on() -> None:
+    done = work(kills_at_three, range(6), Workers(2), lambda number: -number)
+    assert list(done) == [0, 1, 2, -3, 4, 5]
+    with pytest.raises(LucidError, match="killed 3 times in a row, at last by 3,"):
+        list(work(kills_at_three, range(6), Workers(2)))
+
+
+def test_if_every_item_kills_it_is_not_the_items() -> None:
+    done = work(always_killed, range(4), Workers(2), lambda number: -number)
+    assert next(done) == 0
+    with pytest.raises(LucidError, match="killed 3 times in a row, at last by 1,"):
+        next(done)
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_errors_arrive(count: int) -> None:
     done = work(refused, range(6), Workers(count))

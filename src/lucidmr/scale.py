@@ -54,7 +54,12 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def work(function: Callable[[Item], Result], items: Iterable[Item], workers: Workers) -> Iterator[Result]:
+def work(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    workers: Workers,
+    lost: Callable[[Item], Result] | None = None,
+) -> Iterator[Result]:
     """Apply a function to every item.
 
     Items whose worker is killed are done again, so that doing one twice must do no harm.
@@ -63,6 +68,8 @@ def work(function: Callable[[Item], Result], items: Iterable[Item], workers: Wor
         function: What to do; it and its results can be pickled.
         items: Work items.
         workers: Who does them.
+        lost: What stands for an item that kills its process on this computer again and again, as a file does that
+            crashes the library it is read with; ``None`` ends the work there.
 
     Yields:
         The results in the order of the items.
@@ -75,29 +82,45 @@ def work(function: Callable[[Item], Result], items: Iterable[Item], workers: Wor
     elif workers.count == 1:
         yield from map(function, items)
     else:
-        yield from _in_processes(function, items, workers.count)
+        yield from _in_processes(function, items, workers.count, lost)
 
 
-def _in_processes(function: Callable[[Item], Result], items: Iterable[Item], count: int) -> Iterator[Result]:
-    """One pool after the other, as a pool dies with its first worker."""
-    left, source, deaths = deque[Item](), iter(items), 0
+def _in_processes(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    count: int,
+    lost: Callable[[Item], Result] | None,
+) -> Iterator[Result]:
+    """One pool after the other, as a pool dies with its first worker.
+
+    After a death one worker goes on with one item alone: should it die again, the item is to blame.
+    """
+    left, source, deaths, hopeless = deque[Item](), iter(items), 0, lost is None
     while True:
+        alone = deaths > 0
+        crew, ahead = (1, 1) if alone else (count, _AHEAD * count)
         # Spawned, not forked: the parent may hold threads.
-        with ProcessPoolExecutor(count, get_context("spawn"), _start, (function,)) as pool:
+        with ProcessPoolExecutor(crew, get_context("spawn"), _start, (function,)) as pool:
             try:
-                for result in _in_turn(lambda item: pool.submit(_call, item).result, left, source, _AHEAD * count):
-                    deaths = 0
+                for result in _in_turn(lambda item: pool.submit(_call, item).result, left, source, ahead):
+                    deaths, hopeless = 0, lost is None
                     yield result
-                return
+                    if alone:
+                        break
+                else:
+                    return
             except BrokenProcessPool as error:
                 deaths += 1
-                if deaths == _MOST_DEATHS:
+                if deaths == _MOST_DEATHS and hopeless:
                     raise LucidError(
-                        f"workers were killed {deaths} times in a row, maybe for want of memory; what is complete "
-                        "stays: run the command again, with fewer workers"
+                        f"workers were killed {deaths} times in a row, at last by {left[0]}, maybe for want of memory; "
+                        "what is complete stays: run the command again, with fewer workers"
                     ) from error
             finally:
                 pool.shutdown(cancel_futures=True)
+        if deaths == _MOST_DEATHS and lost is not None:
+            deaths, hopeless = 0, True  # two items in a row: it is not the items
+            yield lost(left.popleft())
 
 
 def _on_ray(function: Callable[[Item], Result], items: Iterable[Item], workers: Workers) -> Iterator[Result]:

@@ -155,7 +155,13 @@ def add_all(sources: Sequence[Source], how: Adding, workers: Workers) -> Iterato
     except OSError as error:
         raise LucidError(f"{how.folder}: cannot be made ({error.strerror}); choose another folder") from error
     remove_abandoned(how.folder)
-    yield from work(partial(add_source, how=how), sources, workers)
+    yield from work(partial(add_source, how=how), sources, workers, _lost)
+
+
+def _lost(source: Source) -> Outcome:
+    """What became of a source that no worker survived."""
+    reason = "crashes what reads it, or needs more memory than there is; leave it out, or use fewer workers"
+    return Outcome(source, refused=(f"{source.path}: {reason}",))
 
 
 def add_source(source: Source, how: Adding) -> Outcome:

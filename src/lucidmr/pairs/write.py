@@ -100,7 +100,12 @@ def write_pairs(pairs: CorpusPairs, indices: Iterable[int], folder: Path, worker
     _check_settings(pairs, folder)
     for part in [folder, *folder.glob("[0-9]*/")]:
         remove_abandoned(part)
-    yield from work(_Maker(pairs, folder), indices, workers)
+    yield from work(_Maker(pairs, folder), indices, workers, _lost)
+
+
+def _lost(index: int) -> Outcome:
+    """What became of a pair that no worker survived."""
+    return Outcome(index, failed=f"pair {index}: needs more memory than there is; use fewer workers")
 
 
 def _check_settings(pairs: CorpusPairs, folder: Path) -> None:
