@@ -215,12 +215,23 @@ def _check_regularization(value: float) -> None:
 
 
 def _check_count(lines: Bool[Tensor, "... slice 1 phase"], maps: CoilMaps) -> None:
-    """More unknowns than equations: the acceleration exceeds what the coils can undo."""
+    """More unknowns than equations: the acceleration exceeds what the coils can undo.
+
+    What lies beyond the outermost lines, as partial Fourier leaves out, is none of the unknowns: it is left at 0.
+    """
     n_coils, acquired = maps.shape[COIL], lines.sum((SLICE, FREQ, PHASE)).min()
     pixels = (maps != 0).any(COIL).sum((SLICE, FREQ, PHASE)).max()
-    if pixels > acquired * n_coils * maps.shape[FREQ]:
-        share = lines.shape[SLICE] * lines.shape[PHASE] / max(int(acquired), 1)
+    spanned = _span(lines, SLICE) * _span(lines, PHASE)
+    all_lines = lines.shape[SLICE] * lines.shape[PHASE]
+    if pixels * spanned > acquired * n_coils * maps.shape[FREQ] * all_lines:
+        share = spanned / max(int(acquired), 1)
         raise ValueError(f"mask keeps one line of {share:.3g}; it must not keep fewer than one per coil, of {n_coils}")
+
+
+def _span(lines: Bool[Tensor, "... slice 1 phase"], axis: int) -> int:
+    """From the first to the last position along an axis at which anything was acquired."""
+    taken = lines.movedim(axis, 0).flatten(1).any(1).nonzero()
+    return int(taken[-1] - taken[0]) + 1 if len(taken) else 0
 
 
 def _sizes(array: Tensor) -> str:
