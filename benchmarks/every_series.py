@@ -28,8 +28,8 @@ from lucidmr import Enhancement, LucidError
 from lucidmr.dicom.derived import derived_folder_name
 from lucidmr.dicom.series import ImageSeries, read_series
 from lucidmr.enhance.pipeline import enhance
-from lucidmr.enhance.probe import body_mask
 from lucidmr.network.weights import Model, load_model
+from lucidmr.physics.image_noise import body_mask
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from lucidmr.context import (
     GAIN_RANGE,
     NOISE_REDUCTION_RANGE,
     PARTIAL_FOURIER_RANGE,
+    SCHEMA_VERSION,
     Acquisition,
     Context,
     Directions,
@@ -57,8 +58,8 @@ enhancements = st.builds(
 grids = st.tuples(st.integers(1, 2048), st.integers(1, 2048), st.integers(1, 512))
 
 
-def test_nothing_asked_of_a_fully_sampled_scan_is_all_zeros():
-    assert encode(FULLY_SAMPLED, NOTHING, GRID).vector == (0.0,) * len(CONTEXT_FIELDS)
+def test_nothing_asked_of_a_fully_sampled_scan_is_all_zeros_but_for_the_noise_not_measured_yet():
+    assert encode(FULLY_SAMPLED, NOTHING, GRID).vector == (*[0.0] * (len(CONTEXT_FIELDS) - 1), 1.0)
 
 
 def test_a_silent_header_raises_every_flag_and_leaves_the_values_zero():
@@ -192,7 +193,25 @@ def test_a_value_out_of_range_is_named_with_its_range(name, limits, make):
         make(value)
 
 
+@given(levels=st.lists(st.floats(1e-6, 1.0), min_size=2, max_size=5))
+def test_more_noise_is_told_as_more(levels):
+    told = [Context().with_noise(level) for level in sorted(levels)]
+    assert all(low.noise <= high.noise for low, high in pairwise(told))
+    assert all(context.noise_unknown == 0.0 for context in told)
+
+
+def test_one_percent_of_noise_is_one():
+    assert Context().with_noise(0.01).noise == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("level", [0.0, -1.0, float("nan")])
+def test_noise_that_was_not_found_stays_unknown(level):
+    assert Context().with_noise(level) == Context()
+
+
 @pytest.mark.parametrize("length", [0, len(CONTEXT_FIELDS) - 1, len(CONTEXT_FIELDS) + 1])
 def test_a_vector_of_another_schema_is_refused(length):
-    with pytest.raises(ValueError, match=rf"vector has {length} values, schema 1 has {len(CONTEXT_FIELDS)}"):
+    with pytest.raises(
+        ValueError, match=rf"vector has {length} values, schema {SCHEMA_VERSION} has {len(CONTEXT_FIELDS)}"
+    ):
         Context.from_vector((0.0,) * length)

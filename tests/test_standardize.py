@@ -136,3 +136,15 @@ def test_padding_of_an_odd_count_leaves_no_tissue_out() -> None:
 )
 def test_standard_grid_is_never_coarser_and_at_most_fourfold(matrix, side, grid):
     assert standard_grid(matrix, side) == grid
+
+
+@pytest.mark.parametrize("phase_along_rows", [True, False])
+def test_nothing_appears_where_there_was_nothing(phase_along_rows: bool) -> None:
+    stored = body()
+    stored[:, :, 12:] = 0.0  # masked air
+    how = plan_of(stored, phase_along_rows)
+    restored = restore(standardize(stored, how) + 0.1, stored, how)
+    air = restored[..., restored.shape[-1] * 14 // 20 :]
+    assert float(air.abs().max()) == 0.0
+    assert float(restored[..., : restored.shape[-1] * 11 // 20].abs().min()) > 0.0
+    assert float(interpolate(stored, how).abs().amin()) == 0.0

@@ -46,6 +46,8 @@ class Evaluate:
     """Measure noise in this circle, pixels of the stored image; homogeneous regions are found where nothing is said."""
     weights: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="FILE"), tyro.conf.UseAppendAction] = ()
     """Weights of your own; given twice, 2D and 3D ones. Those of the package where nothing is said."""
+    without_context: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
+    """2D weights of a network without modulation, trained on the same pairs: pairs tells what the context gives."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes CUDA where there is one."""
     seed: int = 0
@@ -96,14 +98,17 @@ class Evaluate:
 
     def _bench(self, scratch: Path, out: Path) -> "Bench":
         from lucidmr.enhance.device import choose_device
-        from lucidmr.evaluate.bench import Bench, Circle, phantoms, read_data
+        from lucidmr.evaluate.bench import Bench, Circle, load_plain, phantoms, read_data
         from lucidmr.network.weights import load_model, packaged_models
 
         device = choose_device(self.device)
         models = tuple(load_model(path, device) for path in self.weights) or packaged_models(device)
         data = read_data(self.data, out, self.seed) if self.data else phantoms(scratch, self.seed)
         region = None if self.roi is None else Circle(*self.roi)
-        return Bench(models, self.device, self.quick, self.seed, scratch, data.series, data.scans, region, data.notes)
+        plain = None if self.without_context is None else load_plain(self.without_context, device)
+        return Bench(
+            models, self.device, self.quick, self.seed, scratch, data.series, data.scans, region, data.notes, plain
+        )
 
     def _settings(self, bench: "Bench") -> dict[str, str]:
         from datetime import datetime
@@ -111,13 +116,16 @@ class Evaluate:
         import torch
 
         from lucidmr import __version__
+        from lucidmr.evaluate.experiments import TAKEN
 
         return {
             "lucidmr": __version__,
             "torch": str(torch.__version__),
             **{f"weights {model.name}": model.sha256 for model in bench.models},
+            "weights without context": bench.without_context.sha256 if bench.without_context else "none",
             "device": self.device,
             "quick": "yes" if self.quick else "no",
+            **({} if self.quick else TAKEN),
             "seed": str(self.seed),
             "region of interest": "automatic" if self.roi is None else "column {}, row {}, radius {}".format(*self.roi),
             "created": datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),

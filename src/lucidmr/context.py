@@ -9,11 +9,11 @@ direction of a 3D acquisition; never Fourier encoded in a 2D one).
 This module imports nothing beyond the standard library.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import isfinite, log2
 from typing import Final, NamedTuple
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Version of the field order of :attr:`Context.vector`; travels with the weights."""
 
 NOISE_REDUCTION_RANGE: Final = (1.0, 8.0)
@@ -113,8 +113,9 @@ class Context:
     ``extent_*`` is log2 of the input's k-space extent on the standardized grid (0 = every Fourier sample of the grid
     was acquired, -1 = zero-filled by two). ``gain_*`` is log2 of the wanted gain. ``missing_*`` is 1 - the partial
     Fourier fraction of the input, ``restore_*`` how much of it is to be filled in (target fraction - input
-    fraction). Accelerations and the noise reduction are log2 of their factors. Each fact of the acquisition has a
-    flag ``*_unknown``, 1 where the header is silent; its value is then 0.
+    fraction). Accelerations and the noise reduction are log2 of their factors. ``noise`` is log2 of 1 + the noise in
+    the image in hundredths of the standardized range; it is measured on the pixels, and unknown until then. Each fact
+    of the acquisition has a flag ``*_unknown``, 1 where the header is silent; its value is then 0.
     """
 
     extent_freq: float = 0.0
@@ -145,11 +146,24 @@ class Context:
     elliptical_unknown: float = 0.0
     restore_elliptical: float = 0.0
     noise_reduction: float = 0.0
+    noise: float = 0.0
+    noise_unknown: float = 1.0
 
     @property
     def vector(self) -> tuple[float, ...]:
         """The fields in schema order."""
         return tuple(getattr(self, name) for name in CONTEXT_FIELDS)
+
+    def with_noise(self, level: float) -> "Context":
+        """The context of an image with known noise.
+
+        What is faint texture and what is noise, a network can tell far better when it knows how much noise there is.
+
+        Args:
+            level: Standard deviation of the noise on the standardized scale; 0 or less is unknown.
+        """
+        known = {"noise": log2(1.0 + 100.0 * level), "noise_unknown": 0.0} if level > 0 else {}
+        return replace(self, **known)
 
     @classmethod
     def from_vector(cls, vector: tuple[float, ...]) -> "Context":

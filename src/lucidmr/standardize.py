@@ -10,8 +10,9 @@ from math import floor
 from typing import Final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 from lucidmr.context import standard_grid
 from lucidmr.shapes import Image
@@ -117,18 +118,34 @@ def restore(enhanced: Image, images: Float[Tensor, "*batch row column"], how: St
     Returns:
         (..., row, column) on the interpolated grid, in the source's units.
     """
-    full = interpolate(images, how)
+    oriented = _oriented(images, how)
+    full = resample(oriented, how.grid)
     rows, columns = how.box
     full[..., rows, columns] = enhanced * how.scale + how.offset
+    full = full.masked_fill(_blank(oriented, how.grid), 0.0)
     return full.transpose(-1, -2) if how.transposed else full
 
 
 def interpolate(images: Float[Tensor, "*batch row column"], how: Standardization) -> Image:
     """Oriented and Lanczos-interpolated images, uncropped, in the source's units: what "unchanged" means here."""
+    oriented = _oriented(images, how)
+    return resample(oriented, how.grid).masked_fill(_blank(oriented, how.grid), 0.0)
+
+
+def _oriented(images: Float[Tensor, "*batch row column"], how: Standardization) -> Tensor:
+    """Stored images with rows along phase."""
     oriented = images.transpose(-1, -2) if how.transposed else images
     if tuple(oriented.shape[-2:]) != how.matrix:
         raise ValueError(f"the image's matrix {tuple(oriented.shape[-2:])} is not the planned one {how.matrix}")
-    return resample(oriented, how.grid)
+    return oriented
+
+
+def _blank(images: Float[Tensor, "*batch freq phase"], grid: tuple[int, int]) -> Bool[Tensor, "*batch f p"]:
+    """Where images are 0 all around, on another matrix: masked air, padding. Nothing is to appear there."""
+    nearest = (((torch.arange(n) + 0.5) * old / n).long() for n, old in zip(grid, images.shape[-2:], strict=True))
+    freq, phase = (index.to(images.device) for index in nearest)
+    filled = max_pool2d(images.reshape(-1, 1, *images.shape[-2:]).abs(), 3, 1, 1).reshape(images.shape)
+    return (filled == 0)[..., freq[:, None], phase]
 
 
 def resample(images: Float[Tensor, "*batch freq phase"], grid: tuple[int, int]) -> Float[Tensor, "*batch f p"]:

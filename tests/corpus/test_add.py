@@ -19,10 +19,10 @@ import torch
 from corpora import AXES, adding, raw_file
 from lucidmr.corpus.add import Adding, Outcome, add_all, find_sources
 from lucidmr.corpus.corpus import Corpus
-from lucidmr.corpus.files import remove_abandoned
 from lucidmr.corpus.split import SPLITS
 from lucidmr.dicom.create import create_series
 from lucidmr.errors import LucidError
+from lucidmr.files import remove_abandoned
 from lucidmr.physics.analytic import Ellipse, kspace
 from lucidmr.physics.fourier import IN_PLANE, to_image
 from lucidmr.raw.prepare import Preparation

@@ -9,7 +9,6 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 
-from lucidmr.dicom.derived import write_derived
 from lucidmr.dicom.geometry import Geometry
 from lucidmr.dicom.series import read_series
 from lucidmr.dicom.storage import PixelFormat
@@ -204,55 +203,6 @@ def test_one_uid_for_two_images_is_refused(make, edit, tmp_path):
     (refusal,) = found.refused
     assert refusal.damaged
     assert refusal.reason == f"another image, {files[0].name}, has the same SOP Instance UID; export the series again"
-
-
-def test_two_series_with_one_uid_are_kept_apart(make, edit, tmp_path, provenance):
-    make("one")
-    uid = pydicom.dcmread(tmp_path / "in" / "one" / "IM_0001.dcm").SeriesInstanceUID
-    for file in make("two", number=2, description="another"):
-        edit(file, lambda dataset: setattr(dataset, "SeriesInstanceUID", uid))
-    found = read_series(tmp_path / "in")
-    assert [(series.number, len(series)) for series in found.series] == [(1, 4), (2, 4)]
-    assert any("one series UID" in line for line in found.warnings)
-    written = [write_derived(series, series.images(), tmp_path / f"out{series.number}", provenance)[0]
-               for series in found.series]  # fmt: skip
-    assert len({pydicom.dcmread(path).SeriesInstanceUID for path in written}) == 2
-
-
-def test_private_b_values_part_the_images_of_a_place(make, edit, tmp_path):
-    for weighting in (0, 1):
-        for file in make(f"b{weighting}", identity=f"b{weighting}", number=1):
-
-            def weigh(dataset, weighting=weighting):
-                dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "1.2.3", "1.2.3.4"
-                dataset.InstanceNumber = 2 * dataset.InstanceNumber + (dataset.InstanceNumber + weighting) % 2
-                block = dataset.private_block(0x0043, "GEMS_PARM_01", create=True)
-                block.add_new(0x39, "IS", [1000001000 if weighting else 0, 8, 0, 0])
-
-            edit(file, weigh)
-    series = only(read_series(tmp_path))
-    assert [len(stack) for stack in series.stacks] == [4, 4]
-    assert sorted(sorted({series.frames[index].kind[2] for index in stack}) for stack in series.stacks) == [[0], [1000]]
-
-
-def test_burned_in_text_and_hidden_dates(make, edit, tmp_path, provenance):
-    def hide(dataset):
-        dataset.BurnedInAnnotation = "YES"
-        with pydicom.config.disable_value_validation():
-            for name in ("StudyDate", "AcquisitionTime", "PatientBirthDate"):
-                setattr(dataset, name, "***")
-
-    for file in make():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            edit(file, hide)
-    series = only(read_series(tmp_path / "in"))
-    assert any("burned" in line for line in series.warnings)
-    (path, *_) = write_derived(series, series.images(), tmp_path / "out", provenance)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        written = pydicom.dcmread(path)
-        assert (written.BurnedInAnnotation, written.StudyDate) == ("YES", "***")
 
 
 def test_two_images_at_one_position_are_both_kept_and_reported(make, edit, tmp_path):

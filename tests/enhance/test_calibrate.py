@@ -3,12 +3,16 @@ import torch
 
 from lucidmr.enhance.calibrate import (
     MOST_REMOVAL,
+    MOST_SPILL,
     calibrate,
+    least_emphasis,
     nominal,
     pooled,
     response_of,
+    spill,
     within_reach,
 )
+from noisy_head import phantom
 
 
 def response(captured, detail=0.0, seed=0):
@@ -40,9 +44,9 @@ def test_removal_gives_the_wanted_noise_reduction(captured, wanted):
 
 def test_noise_that_sharpening_adds_is_removed_too():
     found = response(1.0, detail=0.5)
-    removal = calibrate(found, 2.0).removal
-    assert removal == pytest.approx(1.0, rel=0.02)
-    assert found.noise_reduction(removal) == pytest.approx(2.0, rel=0.02)
+    removal = calibrate(found, 1.8).removal
+    assert removal == pytest.approx(1.5 - 1.0 / 1.8, rel=0.02)
+    assert found.noise_reduction(removal) == pytest.approx(1.8, rel=0.02)
 
 
 def test_out_of_reach_gives_the_most_that_can_be_had():
@@ -52,6 +56,42 @@ def test_out_of_reach_gives_the_most_that_can_be_had():
     draws = torch.randn(2, 1, 96, 96, generator=torch.Generator().manual_seed(9))
     useless = response_of(torch.ones(1, 96, 96), draws[0], draws[0], draws[1])
     assert calibrate(useless, 2.0).removal < 0.1
+
+
+@pytest.mark.parametrize(("wanted", "expected"), [(1.5, 1.0), (2.0, 1.6), (3.0, 2.5), (8.0, 2.5)])
+def test_the_network_is_told_of_no_more_noise_than_need_be(wanted, expected):
+    captured = {1.0: 0.4, 1.6: 0.5, 2.5: 0.6}
+    assert least_emphasis(lambda emphasis: (response(captured[emphasis]), 1.0), wanted) == expected
+
+
+def test_where_more_told_gives_less_the_most_is_taken():
+    captured = {1.0: 0.4, 1.6: 0.5, 2.5: 0.3}
+    assert least_emphasis(lambda emphasis: (response(captured[emphasis]), 1.0), 8.0) == 1.6
+
+
+def test_the_network_is_told_of_no_noise_that_makes_it_remove_anatomy():
+    spilt = {1.0: 1.0, 1.6: 1.2, 2.5: 1.4}
+    assert least_emphasis(lambda emphasis: (response(0.3 * emphasis), spilt[emphasis]), 8.0) == 1.6
+    assert least_emphasis(lambda emphasis: (response(0.3 * emphasis), 2.0), 8.0) == 1.0
+
+
+def test_where_anatomy_is_taken_for_noise_no_more_than_the_nominal_share_is_removed():
+    assert calibrate(response(0.5), 2.0, spilt=1.0).removal > 0.9
+    assert calibrate(response(0.5), 2.0, spilt=2.0).removal == pytest.approx(0.5, rel=0.02)
+
+
+def test_spill_tells_noise_from_edges():
+    image = phantom(128)
+    noise = 0.02 * torch.randn(image.shape, generator=torch.Generator().manual_seed(1))
+    edges = torch.stack(torch.gradient(image)).square().sum(0).sqrt()
+    assert spill(image, noise) == pytest.approx(1.0, abs=0.1)
+    assert spill(image, noise + edges) > MOST_SPILL
+    assert spill(torch.zeros(64, 64), torch.zeros(64, 64)) == 0.0
+
+
+def test_without_body_the_network_is_told_what_is_found():
+    nothing = torch.zeros(1, 64, 64)
+    assert least_emphasis(lambda _: (response_of(nothing, nothing, nothing, nothing), 0.0), 4.0) == 1.0
 
 
 def test_nominal_is_that_of_a_perfect_network():

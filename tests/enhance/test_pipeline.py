@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -6,10 +7,12 @@ import pytest
 import torch
 
 import lucidmr
+from lucidmr.context import Context
 from lucidmr.dicom.create import Protocol, create_series
 from lucidmr.dicom.geometry import Geometry
 from lucidmr.dicom.series import read_series
-from lucidmr.enhance import pipeline, prepare
+from lucidmr.enhance import calibrate, pipeline, prepare
+from lucidmr.enhance.calibrate import EMPHASES
 from lucidmr.enhance.pipeline import enhance
 from lucidmr.errors import LucidError
 from lucidmr.physics import phantoms
@@ -49,8 +52,27 @@ def test_nothing_asked_changes_nothing(series, tiny_model):
         assert np.allclose(done.image(index), done.original(index), atol=0.05)
 
 
+def test_the_network_is_told_the_noise_of_each_image(series, tiny_model, monkeypatch):
+    told = []
+    parts = pipeline._parts
+
+    def listening(model, images, vector):
+        told.append(Context.from_vector(tuple(vector[0].tolist())))
+        return parts(model, images, vector)
+
+    monkeypatch.setattr(pipeline, "_parts", listening)
+    done = enhance(series, lucidmr.Enhancement(noise_reduction=8.0), model=tiny_model)
+    assert done.emphasis in EMPHASES
+    told.clear()
+    done.image(0)
+    level = done.emphasis * done.noise(0).sd / done.standardization.scale
+    assert done.noise(0).sd == pytest.approx(20.0, rel=0.2)
+    assert [context.noise for context in told] == pytest.approx([math.log2(1 + 100 * level)] * 2)
+
+
 def test_noise_falls_as_asked_and_signal_stays(series, tiny_model, monkeypatch):
     monkeypatch.setattr(prepare, "SIDE_2D", SIDE)  # pixel by pixel the tiny network removes three quarters of it
+    monkeypatch.setattr(calibrate, "MOST_SPILL", math.inf)  # and edges with it
     measured = []
     for wanted in (1.0, 1.3, 1.7):
         done = enhance(series, lucidmr.Enhancement(noise_reduction=wanted), model=tiny_model)
@@ -132,3 +154,11 @@ def test_python_interface(series, tiny_model):
     done = lucidmr.enhance(series, lucidmr.Enhancement(noise_reduction=1.2), model=tiny_model, device="cpu")
     assert len(done) == len(series)
     assert lucidmr.read_series is read_series
+
+
+def test_air_keeps_its_level_when_the_mean_of_the_body_is_kept():
+    parts, body = torch.ones(1, 1, 64, 64), torch.zeros(1, 1, 64, 64, dtype=torch.bool)
+    body[..., 16:48, 16:48] = True
+    left = pipeline._without_mean(parts, body)
+    assert float(left[..., 24:40, 24:40].abs().max()) < 1e-6
+    assert torch.equal(left[..., :8, :], parts[..., :8, :])

@@ -17,11 +17,11 @@ from lucidmr.enhance.calibrate import nominal
 from lucidmr.enhance.neighbours import Neighbours, stack_noise
 from lucidmr.enhance.pipeline import enhance
 from lucidmr.enhance.prepare import facts_of, plan_of
-from lucidmr.enhance.probe import NoiseEstimate
 from lucidmr.errors import LucidError
 from lucidmr.network.ce_unet import CEUNet, NetworkSettings
 from lucidmr.network.weights import Model, adapted
 from lucidmr.physics import phantoms
+from lucidmr.physics.image_noise import NoiseEstimate
 from properties import seeded
 
 SIDE = 48
@@ -79,6 +79,11 @@ def test_nothing_asked_changes_nothing(volume, random_3d):
     done = enhance(volume, NOTHING, model=random_3d)
     for index in (0, 5, DEPTH - 1):
         assert np.allclose(done.image(index), done.original(index), atol=0.05)
+
+
+def test_derived_images_name_as_many_slices_as_the_network_takes(volume, tiny_model, tiny_3d):
+    made = [enhance(volume, NOTHING, model=model).provenance.slices for model in (tiny_model, tiny_3d)]
+    assert made == [1, 7]
 
 
 def test_a_network_taught_to_take_seven_does_what_it_did_with_one(volume, tiny_model, tiny_3d):

@@ -9,11 +9,11 @@ import torch
 from lucidmr.context import Enhancement
 from lucidmr.dicom.create import Protocol, create_series
 from lucidmr.dicom.series import read_series
-from lucidmr.evaluate import experiments
-from lucidmr.evaluate.bench import Circle
+from lucidmr.evaluate import experiments, sharpening
+from lucidmr.evaluate.bench import BeforeAfter, Circle
 from lucidmr.evaluate.experiments import EXPERIMENTS, run_experiment
 from lucidmr.evaluate.experiments.noise_dial import circle_mask
-from lucidmr.evaluate.sharpening import Trial, outcomes, scales_of
+from lucidmr.evaluate.sharpening import Trial, outcomes, projected_along_freq, reformatted, scales_of
 
 
 def only(bench, *names):
@@ -72,6 +72,21 @@ def test_projections_are_of_volumes_alone(bench):
     assert kinds == {"blocks": {"source"}, "head 3D": {"source", "projection"}}
 
 
+def test_edges_along_slice_are_measured_on_volumes(bench, monkeypatch):
+    monkeypatch.setattr(sharpening, "asked_directions", lambda series: ("freq", "phase", "slice"))
+    found = outcomes(bench, bench.series["head 3D"], Trial("phase"), 1, slab=True)
+    along_slice = [one for one in found if one.along == "slice"]
+    assert [one.kind for one in along_slice] == ["source", "projection"]
+    assert not any(one.is_asked for one in along_slice)
+
+
+def test_a_slab_is_reformatted_with_slice_in_the_place_of_freq():
+    volume = torch.arange(4.0)[:, None, None].expand(4, 64, 48)
+    slab = BeforeAfter(volume, 2.0 * volume)
+    assert reformatted(slab).before[5, :, 7].tolist() == [0.0, 1.0, 2.0, 3.0]
+    assert projected_along_freq(slab).after[0, :, 7].tolist() == [0.0, 2.0, 4.0, 6.0]
+
+
 def test_pixels_per_acquired_pixel(bench):
     scales = scales_of(bench.enhance(bench.series["head"], Enhancement()))
     # The filter's roll-off may count as not acquired.
@@ -120,6 +135,16 @@ def test_a_surprise_is_told_and_stops_no_other(bench, monkeypatch):
     found = run_experiment("vendors", bench)
     assert found.failed
     assert found.notes == ("vendors: stopped: division by zero",)
+
+
+def test_what_a_header_says_is_looked_up_once(bench, monkeypatch):
+    head = bench.series["head"]
+    first = bench.enhance(head, Enhancement(2.0))
+    monkeypatch.setattr("lucidmr.evaluate.bench.enhance", None)
+    again, other = (bench.enhance(head, Enhancement(factor)) for factor in (2.0, 3.0))
+    assert first is again
+    assert other.context.noise_reduction > first.context.noise_reduction
+    assert other.dial(0) != first.dial(0)
 
 
 def test_randomness_depends_on_seed_and_purpose(bench):

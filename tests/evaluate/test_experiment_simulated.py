@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from lucidmr.context import Enhancement
-from lucidmr.evaluate.bench import Bench
+from lucidmr.errors import LucidError
+from lucidmr.evaluate.bench import Bench, load_plain
 from lucidmr.evaluate.experiments.acceleration import TABLE_2, sampling
 from lucidmr.evaluate.experiments.artifacts import artifacts
-from lucidmr.evaluate.experiments.pairs import pairs
+from lucidmr.evaluate.experiments.pairs import WITHOUT, pairs
 from lucidmr.evaluate.experiments.protocols import TABLE_1
 from lucidmr.evaluate.experiments.protocols import sampling as sampling_of_setting
 from lucidmr.evaluate.experiments.trust import trust
@@ -81,14 +82,23 @@ def test_the_settings_are_those_of_table_1(bench):
 
 
 @pytest.mark.parametrize("experiment", [artifacts, trust, pairs])
-def test_an_experiment_gives_tables_and_json(experiment, bench):
+def test_an_experiment_gives_tables_and_json(experiment, bench, tiny_model):
     pytest.importorskip("skimage")
-    finding = experiment(bench)
+    finding = experiment(replace(bench, without_context=tiny_model))
     assert finding.experiment == experiment.__name__
     assert finding.summary
     assert all(table.rows for table in finding.tables)
     assert all(figure.html.startswith("<img") for figure in finding.figures)
     json.dumps(finding.values)
+    if experiment is pairs:
+        # The same network once more: without anything that it was not told.
+        assert finding.measures["context"] == {"phantom 1": 0.0, "phantom 2": 0.0}
+        assert any(row[0] == WITHOUT for row in finding.tables[0].rows)
+
+
+def test_weights_without_context_have_no_modulation(tiny_weights):
+    with pytest.raises(LucidError, match="has modulation decoder and 1 slices; name 2D weights"):
+        load_plain(tiny_weights, torch.device("cpu"))
 
 
 def test_an_acquisition_is_repeatable(bench):

@@ -147,7 +147,7 @@ def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
 
 
 def test_a_missing_folder_is_one_clear_line(tmp_path):
-    with pytest.raises(LucidError, match=r"cannot write the report"):
+    with pytest.raises(LucidError, match=r"cannot be written"):
         write_report(report(series()), tmp_path / "nowhere" / "report.html")
 
 

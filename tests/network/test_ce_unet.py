@@ -66,7 +66,7 @@ def test_the_default_has_about_ten_million_parameters() -> None:
     assert 10e6 < count < 13e6
 
 
-@pytest.mark.parametrize(("modulation", "modules"), [("none", 0), ("bottleneck", 1), ("decoder", 3)])
+@pytest.mark.parametrize(("modulation", "modules"), [("none", 0), ("bottleneck", 1), ("film", 3), ("decoder", 3)])
 def test_the_pathway_acts_where_it_is_told(modulation: Modulation, modules: int) -> None:
     made = network(modulation)
     assert len(made.modulation) == modules
@@ -99,6 +99,24 @@ def test_modulation_is_a_depthwise_convolution_with_bias() -> None:
         kernels = values[:, :9].reshape(3, 1, 3, 3)
         filtered = F.conv2d(features[index : index + 1], kernels, values[:, 9], padding=1, groups=3)
         torch.testing.assert_close(found[index], features[index] + filtered[0], atol=1e-5, rtol=1e-5)
+
+
+def test_modulation_of_single_pixels_scales_and_shifts() -> None:
+    features, embedding = (torch.randn(shape, generator=seeded()) for shape in ((2, 3, 8, 8), (2, 4)))
+    pathway = DynamicModulation(4, 3, side=1)
+    nn.init.normal_(pathway.kernels.weight, generator=seeded(2))
+    scale, shift = pathway.kernels(embedding).view(2, 3, 2, 1, 1).unbind(2)
+    torch.testing.assert_close(pathway(features, embedding), (1.0 + scale) * features + shift, atol=1e-5, rtol=1e-5)
+
+
+def test_a_plain_head_takes_off_what_it_predicts() -> None:
+    torch.manual_seed(0)
+    made, given_ = CEUNet(NetworkSettings(channels=(4, 6), hidden=4, head="plain")), images()
+    nn.init.normal_(made.head.weight, generator=seeded(2))
+    context = vectors(ASKED, NOTHING)
+    parts = made.parts(given_, context)
+    assert parts.shape == given_.shape
+    assert torch.equal(made(given_, context), given_ - parts)
 
 
 @pytest.mark.parametrize("sides", [(15, 24), (16, 20)])

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from math import log2
 from pathlib import Path
 
 import nibabel
@@ -18,8 +19,10 @@ from lucidmr.network.ce_unet import NetworkSettings
 from lucidmr.pairs.simulate import TargetKind
 from lucidmr.pairs.source import CorpusPairs, stack_of
 from lucidmr.pairs.write import path_of, read_pair, record_of, write_pairs
+from lucidmr.physics.image_noise import NoiseEstimate
 from lucidmr.raw.pseudo import NativeSlices
 from lucidmr.scale import Workers
+from lucidmr.train import squares
 from lucidmr.train.settings import TrainSettings
 from lucidmr.train.stream import Example, PairStream, batches, gather, gather_slices, names_of
 from mixed_corpus import mixed_corpus
@@ -36,8 +39,8 @@ def volume(count: int, signal: float = 1.0, side: int = 64, name: str = "a") -> 
     return NativeSlices(images, 0.0, signal, name)
 
 
-def stream(settings: TrainSettings = SETTINGS, length: int = 20) -> PairStream:
-    return PairStream([volume(4)], replace(settings, synthetic_share=0.0), length)
+def stream(settings: TrainSettings = SETTINGS, length: int = 20, synthetic: float = 0.0) -> PairStream:
+    return PairStream([volume(4)], replace(settings, synthetic_share=synthetic), length)
 
 
 def assert_same(one: Example, other: Example) -> None:
@@ -106,6 +109,28 @@ def test_volumes_are_chosen_by_the_root_of_their_slices() -> None:
     drawn = [made._drawn(made.sources, seeded(seed)).source for seed in range(300)]
     assert drawn.count("one[0]") / 300 == pytest.approx(0.25, abs=0.1)
     assert set(drawn) == {"one[0]", *(f"nine[{index}]" for index in range(9))}
+
+
+def test_clean_volumes_are_preferred() -> None:
+    noisy, clean = (replace(volume(4, name=name), noise_sd=sd) for name, sd in (("noisy", 10.0), ("clean", 2.0)))
+    made = PairStream([noisy, clean], replace(SETTINGS, synthetic_share=0.0), 4)
+    drawn = [made._drawn(made.sources, seeded(seed)).source for seed in range(300)]
+    assert sum(name.startswith("clean") for name in drawn) / 300 == pytest.approx(5 / 6, abs=0.1)
+
+
+def test_the_network_is_told_the_noise_and_now_and_then_not() -> None:
+    made = stream(length=60, synthetic=1.0)
+    told = [Context.from_vector(tuple(made[index][2][0].tolist())) for index in range(60)]
+    both = [(context.noise, log2(made.pair(index).noise)) for index, context in enumerate(told) if context.noise]
+    assert 0.75 < len(both) / 60 < 1.0
+    assert torch.corrcoef(torch.tensor(both).T)[0, 1] > 0.7  # the scale of the squares varies, too
+
+
+def test_of_images_the_network_is_told_the_estimate_that_it_will_be_told_in_use(monkeypatch) -> None:
+    monkeypatch.setattr(squares, "estimate_noise", lambda images, most: NoiseEstimate(0.0, 1.0, 1.0))
+    unknown = CONTEXT_FIELDS.index("noise_unknown")
+    assert {float(stream(length=10)[index][2][0, unknown]) for index in range(10)} == {1.0}
+    assert {float(stream(length=10, synthetic=1.0)[index][2][0, unknown]) for index in range(10)} >= {0.0}
 
 
 def test_the_units_of_the_source_do_not_matter() -> None:

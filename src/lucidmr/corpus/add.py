@@ -12,10 +12,10 @@ from typing import Final, Literal
 import torch
 
 from lucidmr.corpus.entry import FORMAT, SUFFIX, Card, Entry, read_entry, write_images, write_scans
-from lucidmr.corpus.files import remove_abandoned
 from lucidmr.corpus.split import anonymous
 from lucidmr.corpus.thumbnail import of_image, of_scan
 from lucidmr.errors import LucidError
+from lucidmr.files import remove_abandoned
 from lucidmr.raw.measurement import Facts
 from lucidmr.raw.prepare import Preparation, Prepared, prepare
 from lucidmr.raw.pseudo import native_slices

@@ -4,7 +4,7 @@ HDF5 because one chunk is one slice of all coils, read by itself, checked by its
 one file per measurement because files need no index and no lock. A file's name is the SHA-256 of the source's bytes
 and of all that decides what becomes of them: the same data are never stored twice, different settings never mix, and
 whether a source is there already is asked of the folder alone. A file that exists is complete (see
-:mod:`lucidmr.corpus.files`), so that a process may be killed at any point and the next goes on.
+:mod:`lucidmr.files`), so that a process may be killed at any point and the next goes on.
 
 Attributes: ``lucidmr_format``, and as JSON ``card``; data sets: ``kspace`` (scan, coil, slice, freq, phase) complex64
 or ``images`` (scan, freq, phase) float32, ``signal`` (scan), ``verdicts`` as JSON, ``thumbnail`` (row, column) bytes;

@@ -6,11 +6,10 @@ from typing import Any, Final
 
 from lucidmr.corpus.corpus import Corpus
 from lucidmr.corpus.entry import Entry, read_thumbnail
-from lucidmr.corpus.files import whole_file
 from lucidmr.corpus.summary import matrix, sampled, summary
-from lucidmr.corpus.thumbnail import png
 from lucidmr.drawing.page import page
-from lucidmr.drawing.pictures import uri
+from lucidmr.drawing.pictures import Window, grey_png, uri
+from lucidmr.files import whole_file
 
 _MOST_ROWS: Final = 500
 """Measurements with a picture; a page of more is slow to open."""
@@ -58,7 +57,7 @@ def _table(name: str, values: dict[str, Any]) -> str:
 
 def _row(corpus: Corpus, entry: Entry) -> str:
     card = entry.card
-    picture = uri(png(read_thumbnail(entry)))
+    picture = uri(grey_png(read_thumbnail(entry).float(), Window(0.0, 255.0)))
     strength = f"{card.facts.field_strength:g} T" if card.facts.field_strength else None
     scanner = ", ".join(filter(None, (card.facts.vendor, card.facts.model, strength, card.facts.anatomy)))
     coils = f", {card.coils} coils ({card.virtual_coils} kept)" if card.coils else ""

@@ -1,11 +1,9 @@
 """Small pictures of scans."""
 
-from io import BytesIO
 from typing import Final
 
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image as Pillow
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -32,10 +30,3 @@ def of_image(image: Float[Tensor, "freq phase"]) -> Thumbnail:
     small = adaptive_avg_pool2d(image[None, None].cpu(), (rows, columns))[0, 0]
     top = float(small.flatten().quantile(0.99)) or 1.0
     return (255.0 * small / top).clamp(0.0, 255.0).to(torch.uint8)
-
-
-def png(thumbnail: Thumbnail) -> bytes:
-    """Encode as an 8-bit grey PNG."""
-    buffer = BytesIO()
-    Pillow.fromarray(thumbnail.numpy()).save(buffer, "PNG")
-    return buffer.getvalue()

@@ -87,8 +87,7 @@ def draw_degradation(
         restored = _happens(ranges.restore_probability, generator)
         target = replace(target, undersampling=None if restored else pattern)
         degraded = replace(degraded, undersampling=pattern)
-    low, high = ranges.noise
-    noise = _log_uniform(max(low, least_noise), max(high, least_noise), generator)
+    noise = max(_log_uniform(*ranges.noise, generator), least_noise)
     leave = _happens(ranges.leave_noise_probability, generator)
     factor = 1.0 if leave else _log_uniform(*ranges.noise_reduction, generator)
     return Degradation(target, degraded, noise, factor, _seed(generator))

@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless
 
-from lucidmr.dicom.frames import Frame
 from lucidmr.dicom.kinds import is_enhanced
 from lucidmr.dicom.mosaic import mosaic_of
 from lucidmr.dicom.output import FILE_NAME, check_apart, new_folder
 from lucidmr.dicom.pixels import stored_values
-from lucidmr.dicom.provenance import Provenance, derived_uid
+from lucidmr.dicom.provenance import Provenance, derived_uid, source_image
 from lucidmr.dicom.rewrite import SERIES_OFFSET, repair_windows, rewrite
-from lucidmr.dicom.storage import pixel_format, put_pixels, restore_padding
+from lucidmr.dicom.storage import as_magnitude, pixel_format, put_pixels, restore_padding
 from lucidmr.dicom.values import READ_ERRORS, number, quiet, reason
 from lucidmr.errors import LucidError
 
@@ -118,10 +117,11 @@ class _Writer:
         self.count = 0
         self.names: list[str] = []
         self.files: dict[int, _File] = {}
-        self.frames = [
-            sorted((frame for frame in series.frames if frame.file == number), key=lambda frame: frame.index)
-            for number in range(len(series.paths))
-        ]
+        self.stacks = {index: stack for stack in series.stacks for index in stack}
+        # The numbers of the images of each file, in the order of its frames.
+        self.numbers: list[list[int]] = [[] for _ in series.paths]
+        for index in sorted(range(len(series)), key=lambda index: series.frames[index].index):
+            self.numbers[series.frames[index].file].append(index)
 
     def add(self, index: int, image: NDArray[np.float32]) -> None:
         """Take the next image; write its file if that makes it complete."""
@@ -133,7 +133,7 @@ class _Writer:
             raise LucidError(f"{self.series.label}: image {index + 1} holds values that are not finite; not written")
         self.shape = (image.shape[0], image.shape[1])
         frame = self.series.frames[index]
-        count = len(self.frames[frame.file])
+        count = len(self.numbers[frame.file])
         file = self.files.setdefault(frame.file, _File(np.empty((count, *self.shape), np.float32), set(range(count))))
         file.values[frame.index] = image
         file.waiting.discard(frame.index)
@@ -151,34 +151,40 @@ class _Writer:
     @pydicom.config.disable_value_validation()
     def _write(self, number: int, values: NDArray[np.float32]) -> None:
         source = _read(self.series.paths[number])
-        frames, stored = self.frames[number], self._stored(source, number, values)
+        images, stored = self.numbers[number], self._stored(source, number, values)
         if self.form.classic and is_enhanced(source):
-            for place, frame in enumerate(frames):
+            for place, index in enumerate(images):
                 one = slice(place, place + 1)
-                self._save(deepcopy(source), [frame], stored[one], values[one], single=True)
+                self._save(deepcopy(source), [index], stored[one], values[one], single=True)
         elif mosaic := mosaic_of(source):
-            self._save(source, frames, mosaic.together(stored)[None], values)
+            self._save(source, images, mosaic.together(stored)[None], values)
         else:
-            self._save(source, frames, stored, values)
+            self._save(source, images, stored, values)
 
     def _stored(self, source: Dataset, number: int, values: NDArray[np.float32]) -> NDArray[np.integer]:
         layout = pixel_format(source)
         stored = np.empty(values.shape, layout.dtype)
-        for place, frame in enumerate(self.frames[number]):
-            stored[place] = layout.encode(values[place], frame.slope, frame.intercept)
+        for place, index in enumerate(self.numbers[number]):
+            frame = self.series.frames[index]
+            image = values[place]
+            if layout.signed:
+                image = as_magnitude(image, self.series.image(index))
+            stored[place] = layout.encode(image, frame.slope, frame.intercept)
             self._restore_padding(source, frame.index, number, stored[place])
         return stored
 
     def _save(
         self,
         source: Dataset,
-        frames: Sequence[Frame],
+        images: Sequence[int],
         stored: NDArray[np.integer],
         values: NDArray[np.float32],
         single: bool = False,
     ) -> None:
+        frames = [self.series.frames[index] for index in images]
+        sources = [self._references(index) for index in images]
         matrix = (stored.shape[1], stored.shape[2])
-        header = rewrite(source, frames, matrix, self.provenance, self.created, single)
+        header = rewrite(source, frames, sources, matrix, self.provenance, self.created, single)
         if single:
             header.InstanceNumber = len(self.names) + 1
         put_pixels(header, stored)
@@ -186,6 +192,17 @@ class _Writer:
         name = FILE_NAME.format(len(self.names) + 1)
         _save(header, self.folder / name, self.series.paths[frames[0].file], self.form.compressed)
         self.names.append(name)
+
+    def _references(self, index: int) -> list[Dataset]:
+        """What image ``index`` was made from: itself, then the slices around it; each file or frame once."""
+        stack, half = self.stacks[index], self.provenance.slices // 2
+        place = stack.index(index)
+        around = (index, *stack[max(place - half, 0) : place], *stack[place + 1 : place + 1 + half])
+        frames = (self.series.frames[each] for each in around)
+        numbered = self.series.enhanced
+        found = dict.fromkeys((frame.file, frame.index + 1 if numbered else None) for frame in frames)
+        headers = self.series.headers
+        return [source_image(headers[file], frame, neighbour=bool(count)) for count, (file, frame) in enumerate(found)]
 
     def _restore_padding(self, source: Dataset, frame: int, file: int, stored: NDArray[np.integer]) -> None:
         if number(source, "PixelPaddingValue"):

@@ -33,6 +33,7 @@ class Provenance:
             offline tool; ``PRIMARY``: part of the examination, which some viewers' hanging protocols need.
             Multi-frame images are always ``PRIMARY``: their definition knows no other value.
         created: When; ``None`` for now. Give one time to all series of one run.
+        slices: How many adjoining slices of a stack each image was made from, itself in the middle.
     """
 
     model: str
@@ -42,6 +43,7 @@ class Provenance:
     manufacturer: str = "Lucid MR"
     examination: Literal["SECONDARY", "PRIMARY"] = "SECONDARY"
     created: datetime | None = None
+    slices: int = 1
 
     @property
     def description(self) -> str:
@@ -81,19 +83,20 @@ def derivation_codes(resampled: bool) -> Sequence:
     return Sequence([code("Spatial resampling", "113085"), *codes] if resampled else codes)
 
 
-def source_image(source: Dataset, frame: int | None = None) -> Dataset:
-    """A reference to the image that was processed.
+def source_image(source: Dataset, frame: int | None, neighbour: bool) -> Dataset:
+    """A reference to an image that was processed.
 
     Args:
         source: Its header.
-        frame: Its frame number, from 1, in a multi-frame file.
+        frame: Its frame number, from 1, in a multi-frame file; ``None`` in others.
+        neighbour: Whether it shows a slice beside the derived one: what is drawn on it fits the other at no place.
     """
     found = Dataset()
-    found.ReferencedSOPClassUID = source.SOPClassUID
-    found.ReferencedSOPInstanceUID = source.SOPInstanceUID
+    found.ReferencedSOPClassUID = text(source, "SOPClassUID")
+    found.ReferencedSOPInstanceUID = text(source, "SOPInstanceUID")
     if frame is not None:
         found.ReferencedFrameNumber = frame
-    found.SpatialLocationsPreserved = "YES"
+    found.SpatialLocationsPreserved = "NO" if neighbour else "YES"
     purpose = code("Source image for image processing operation", "121322")
     found.PurposeOfReferenceCodeSequence = Sequence([purpose])
     return found

@@ -29,7 +29,6 @@ from lucidmr.dicom.provenance import (
     derivation_codes,
     derived_uid,
     plain,
-    source_image,
 )
 from lucidmr.dicom.values import READ_ERRORS, integer, item, items, numbers, private_item, text, tokens
 
@@ -68,6 +67,7 @@ _STALE_IN_COPY: Final = ("SOPInstanceUID", "ImagePositionPatient", "PixelSpacing
 def rewrite(
     header: Dataset,
     frames: Sequence[Frame],
+    sources: Sequence[Sequence[Dataset]],
     matrix: tuple[int, int],
     provenance: Provenance,
     created: datetime,
@@ -78,6 +78,7 @@ def rewrite(
     Args:
         header: The source's attributes without pixel data; used up.
         frames: The images that go into the derived file, in file order.
+        sources: References to what each of them was made from, itself first.
         matrix: Rows and columns of the derived file.
         provenance: What was done.
         created: When.
@@ -101,8 +102,12 @@ def rewrite(
     # Multi-frame images know no SECONDARY (PS3.3 C.8.16.1.2).
     examination = "PRIMARY" if is_enhanced(header) else provenance.examination
     header.ImageType = _image_type(tokens(header, "ImageType"), examination)
-    derive = _derive_frames if is_enhanced(header) else _derive_image
-    derive(header, original, provenance, resampled)
+    if is_enhanced(header):
+        add_source_evidence(header, original)
+        _derive_frames(header, sources, provenance, resampled)
+    else:
+        # The slices of a mosaic were all made from one image.
+        _derive_image(header, sources[0], provenance, resampled)
     add_equipment(header, provenance, created)
     return header
 
@@ -191,27 +196,28 @@ def _image_type(values: Sequence[str], examination: str) -> list[str]:
     return ["DERIVED", examination, *(list(values[2:]) or ["OTHER"])]
 
 
-def _derive_image(header: Dataset, source: Dataset, provenance: Provenance, resampled: bool) -> None:
+def _derive_image(header: Dataset, sources: Sequence[Dataset], provenance: Provenance, resampled: bool) -> None:
     before = text(header, "DerivationDescription")
     words = provenance.description + (f"; before: {before}" if before else "")
     header.DerivationDescription = plain(words, 1024)
     header.DerivationCodeSequence = derivation_codes(resampled)
-    header.SourceImageSequence = Items([source_image(source, source.get("ReferencedFrameNumber"))])
+    header.SourceImageSequence = Items(sources)
 
 
-def _derive_frames(header: Dataset, source: Dataset, provenance: Provenance, resampled: bool) -> None:
-    add_source_evidence(header, source)
+def _derive_frames(
+    header: Dataset, sources: Sequence[Sequence[Dataset]], provenance: Provenance, resampled: bool
+) -> None:
     shared = item(header, "SharedFunctionalGroupsSequence")
     groups = items(header, "PerFrameFunctionalGroupsSequence")
     for group in [*groups, *([shared] if shared is not None else [])]:
         kind = item(group, "MRImageFrameTypeSequence")
         if kind is not None:
             kind.FrameType = _image_type(tokens(kind, "FrameType"), "PRIMARY")
-    for number, group in enumerate(groups, start=1):
+    for group, references in zip(groups, sources, strict=True):
         derivation = Dataset()
         derivation.DerivationDescription = plain(provenance.description, 1024)
         derivation.DerivationCodeSequence = derivation_codes(resampled)
-        derivation.SourceImageSequence = Items([source_image(source, number)])
+        derivation.SourceImageSequence = Items(references)
         group.DerivationImageSequence = Items([derivation])
 
 

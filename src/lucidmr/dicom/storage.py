@@ -52,6 +52,19 @@ def pixel_format(header: Dataset) -> PixelFormat:
     return PixelFormat(allocated, stored, integer(header, "PixelRepresentation", 0) == 1)
 
 
+def as_magnitude(values: NDArray[np.float32], source: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Cut what interpolation and sharpening push below 0 where the source has nothing there.
+
+    A viewer without a window in the header would show it as a grey veil, and a fit could not take its logarithm.
+
+    Args:
+        values: Real-world values of a processed image.
+        source: Those of its source, on any matrix.
+    """
+    found: NDArray[np.float32] = np.maximum(values, min(0.0, float(source.min())))
+    return found
+
+
 def put_pixels(header: Dataset, stored: NDArray[np.integer]) -> None:
     """Set pixel data and what describes it.
 

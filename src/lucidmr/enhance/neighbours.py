@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lucidmr.dicom.source import Source
-from lucidmr.enhance.probe import NoiseEstimate, band_noise
+from lucidmr.physics.image_noise import NoiseEstimate, band_noise
 from lucidmr.shapes import Image
 from lucidmr.standardize import Standardization, standardize
 

@@ -18,15 +18,27 @@ from lucidmr.context import Acquisition, Context, Enhancement
 from lucidmr.dicom.header import HeaderFacts, acquisition
 from lucidmr.dicom.provenance import Provenance
 from lucidmr.dicom.source import Source
-from lucidmr.enhance.calibrate import Calibration, Response, calibrate, nominal, pooled, response_of
+from lucidmr.enhance.calibrate import (
+    EMPHASES,
+    Calibration,
+    Response,
+    calibrate,
+    least_emphasis,
+    nominal,
+    pooled,
+    response_of,
+    spill,
+)
 from lucidmr.enhance.choose import choose_model
 from lucidmr.enhance.device import DeviceName, choose_device, fast_precision
 from lucidmr.enhance.neighbours import Neighbours, middle, stack_around, stack_noise
 from lucidmr.enhance.prepare import context_of, facts_of, plan_of
-from lucidmr.enhance.probe import NoiseEstimate, ProbeResult, body_mask, estimate_noise, probe
+from lucidmr.enhance.probe import ProbeResult, probe
 from lucidmr.enhance.tiling import parts_of
 from lucidmr.network.ce_unet import blend, gated_details
 from lucidmr.network.weights import Model, packaged_models
+from lucidmr.physics.image_noise import NoiseEstimate, body_mask, estimate_noise, local_mean
+from lucidmr.shapes import Image
 from lucidmr.standardize import Standardization, interpolate, resample, restore, standardize
 
 Images = Iterator[NDArray[np.float32]]
@@ -63,6 +75,7 @@ class EnhancedSeries:
         fixed: Setting of the noise dial for every image; ``None`` (the default) calibrates it on each image of a 2D
             acquisition, on each stack of a 3D one.
         dials: Noise and setting of the dial of the images that were looked at so far, by number.
+        noises: Noise of the images that were looked at so far, by number.
     """
 
     source: Source
@@ -75,6 +88,7 @@ class EnhancedSeries:
     device: torch.device
     fixed: Calibration | None = None
     dials: dict[int, Dial] = field(default_factory=dict)
+    noises: dict[int, NoiseEstimate] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.source)
@@ -92,10 +106,23 @@ class EnhancedSeries:
         reformatted planes.
         """
         if index not in self.dials:
-            alike = stack_around(self.source, index) if self._slices > 1 else (index,)
-            on = sorted({alike[sixth * len(alike) // 6] for sixth in range(1, 6)})
-            self.dials.update(dict.fromkeys(alike, self._find_dial(on)))
+            alike, some = self._alike(index)
+            self.dials.update(dict.fromkeys(alike, self._find_dial(some, self.noise(index))))
         return self.dials[index]
+
+    def noise(self, index: int) -> NoiseEstimate:
+        """Noise of image ``index``; the slices of a 3D acquisition share theirs."""
+        if index not in self.noises:
+            alike, some = self._alike(index)
+            images = torch.cat([middle(self._neighbours.stored(number)) for number in some])
+            found = estimate_noise(self._oriented(images), self._told_extents)
+            self.noises.update(dict.fromkeys(alike, found))
+        return self.noises[index]
+
+    def _alike(self, index: int) -> tuple[Sequence[int], Sequence[int]]:
+        """Images that share noise and dial with this one, and some of them that stand for all."""
+        alike = stack_around(self.source, index) if self._slices > 1 else (index,)
+        return alike, sorted({alike[sixth * len(alike) // 6] for sixth in range(1, 6)})
 
     def images(self) -> Iterator[NDArray[np.float32]]:
         """All images in the source's order."""
@@ -109,10 +136,10 @@ class EnhancedSeries:
         """Image ``index`` of the source on the same grid: Lanczos interpolation and nothing else."""
         return self.interpolated(middle(self._neighbours.stored(index)))[0].numpy()
 
-    def process(self, stack: Float[Tensor, "slice row column"], calibration: Calibration) -> Float[Tensor, "1 r c"]:
+    def process(self, stack: Float[Tensor, "slice row column"], dial: Dial) -> Float[Tensor, "1 r c"]:
         """Enhance the middle one of as many slices as the network takes, with a given setting of the noise dial."""
         given = standardize(stack, self.standardization)
-        enhanced = self._blend(given, self._parts(given), calibration)
+        enhanced = self._blend(given, self._parts(given, self.emphasis * dial.noise.sd), dial.calibration)
         return restore(enhanced, middle(stack), self.standardization)
 
     @cached_property
@@ -126,37 +153,63 @@ class EnhancedSeries:
     @cached_property
     def _parts_of(self) -> Callable[[int], Tensor]:
         """The network's parts of an image; calibrating and enhancing it need the same."""
-        return lru_cache(1)(lambda index: self._parts(self._neighbours.standardized(index)))
 
-    def _parts(self, given: Float[Tensor, "slice freq phase"]) -> Float[Tensor, "1 part freq phase"]:
-        """The network's parts of standardized slices."""
+        def of(index: int) -> Tensor:
+            return self._parts(self._neighbours.standardized(index), self.emphasis * self.noise(index).sd)
+
+        return lru_cache(1)(of)
+
+    def _parts(self, given: Float[Tensor, "slice freq phase"], noise_sd: float) -> Float[Tensor, "1 part freq phase"]:
+        """The network's parts of standardized slices when it is told of so much noise."""
+        told = self.context.with_noise(noise_sd / self.standardization.scale)
         with torch.inference_mode():
-            parts = _parts(self.model, given[None].to(self.device), self._vector).cpu()
-        # Found in the image's own units: the offset of the standardization would move the threshold.
-        body = body_mask(middle(given) * self.standardization.scale + self.standardization.offset)
-        return parts - _body_mean(parts, body[:, None])
+            parts = _parts(self.model, given[None].to(self.device), _vector(told).to(self.device)).cpu()
+        return _without_mean(parts, body_mask(self._in_own_units(middle(given)))[:, None])
+
+    def _in_own_units(self, standardized: Image) -> Image:
+        """What is the body is found in the image's own units: the standardization's offset would move the threshold."""
+        return standardized * self.standardization.scale + self.standardization.offset
 
     def _blend(
         self, given: Float[Tensor, "slice freq phase"], parts: Tensor, calibration: Calibration
     ) -> Float[Tensor, "1 freq phase"]:
-        return blend(middle(given)[:, None], parts, self._vector.cpu(), calibration.removal)[:, 0]
+        return blend(middle(given)[:, None], parts, _vector(self.context), calibration.removal)[:, 0]
 
-    def _find_dial(self, on: Sequence[int]) -> Dial:
-        """Set the dial on some images together."""
-        images = torch.cat([middle(self._neighbours.stored(index)) for index in on])
-        noise = estimate_noise(self._oriented(images), self._told_extents)
-        wanted = self.enhancement.noise_reduction
-        if self.fixed is not None or noise.sd <= 0 or wanted == 1:
-            return Dial(noise, self.fixed or nominal(wanted))
-        return Dial(noise, calibrate(pooled([self._respond(index, noise) for index in on]), wanted))
+    def _find_dial(self, on: Sequence[int], noise: NoiseEstimate) -> Dial:
+        """Set the dial on some images of common noise together."""
+        if not self._is_calibrated(noise):
+            return Dial(noise, self.fixed or nominal(self.enhancement.noise_reduction))
+        responses = [self._respond(index, noise, self._parts_of(index), self.emphasis) for index in on]
+        spilt = median(self._spill(index, self._parts_of(index)) for index in on)
+        return Dial(noise, calibrate(pooled(responses), self.enhancement.noise_reduction, spilt))
 
-    def _respond(self, index: int, noise: NoiseEstimate) -> Response:
-        """Send weak extra noise of the image's own level and band through the network."""
+    def _spill(self, index: int, parts: Tensor) -> float:
+        return spill(self._in_own_units(middle(self._neighbours.standardized(index))), parts[:, 0])
+
+    def _is_calibrated(self, noise: NoiseEstimate) -> bool:
+        return self.fixed is None and noise.sd > 0 and self.enhancement.noise_reduction != 1
+
+    @cached_property
+    def emphasis(self) -> float:
+        """How many times the noise that is found the network is told, one for all images: found on the middle one."""
+        index = middle_image(len(self))
+        noise = self.noise(index)
+        if not self._is_calibrated(noise):
+            return EMPHASES[0]
+
+        def respond(emphasis: float) -> tuple[Response, float]:
+            parts = self._parts(self._neighbours.standardized(index), emphasis * noise.sd)
+            return self._respond(index, noise, parts, emphasis), self._spill(index, parts)
+
+        return least_emphasis(respond, self.enhancement.noise_reduction)
+
+    def _respond(self, index: int, noise: NoiseEstimate, parts: Tensor, emphasis: float) -> Response:
+        """Send weak extra noise of the image's own level and band through the network; ``parts`` are without it."""
         generator = torch.Generator().manual_seed(_CALIBRATION_SEED)
         stored, given = self._neighbours.stored(index), self._neighbours.standardized(index)
         noisy = standardize(stored + self._oriented(self._noise(index, noise, generator)), self.standardization)
-        added, change = middle(noisy) - middle(given), self._parts(noisy) - self._parts_of(index)
-        details = torch.cat(gated_details(change, self._vector.cpu()), 1).sum(1)
+        added, change = middle(noisy) - middle(given), self._parts(noisy, emphasis * noise.sd) - parts
+        details = torch.cat(gated_details(change, _vector(self.context)), 1).sum(1)
         return response_of(middle(given), added, added + details, change[:, 0])
 
     def _noise(self, index: int, noise: NoiseEstimate, generator: torch.Generator) -> Float[Tensor, "slice freq phase"]:
@@ -168,10 +221,6 @@ class EnhancedSeries:
     def _oriented(self, images: Tensor) -> Tensor:
         """Stored images with rows along phase, or the way back."""
         return images.transpose(-1, -2) if self.standardization.transposed else images
-
-    @property
-    def _vector(self) -> Float[Tensor, "1 field"]:
-        return torch.tensor([self.context.vector], device=self.device)
 
     @property
     def _told_extents(self) -> tuple[float, float]:
@@ -206,6 +255,7 @@ class EnhancedSeries:
             *self._asked,
             ("share of predicted noise removed", f"{middle.calibration.removal:.3f} on the middle image"),
             ("noise found", f"{middle.noise.sd:.4g}" if middle.noise.sd > 0 else "none"),
+            ("noise told over noise found", f"{self.emphasis:g}"),
             ("device", str(self.device)),
         )
 
@@ -233,7 +283,7 @@ class EnhancedSeries:
         """What goes into the header of the derived images."""
         # Only what was asked for: UIDs follow from it, and must not depend on the last digit of a measurement.
         asked = "; ".join(f"{name} {value}" for name, value in self._asked)
-        return Provenance(self.model.name, VERSION, self.model.sha256, asked)
+        return Provenance(self.model.name, VERSION, self.model.sha256, asked, slices=self._slices)
 
     def save(
         self, folder: Path, overwrite: bool = False, watch: Callable[[Images], Iterable[NDArray[np.float32]]] = iter
@@ -265,7 +315,7 @@ class EnhancedSeries:
             return None
 
         def process(stack: Tensor) -> Tensor:
-            return self._oriented(self.process(self._oriented(stack), dial.calibration))
+            return self._oriented(self.process(self._oriented(stack), dial))
 
         generator = torch.Generator().manual_seed(_MEASURING_SEED)
         return probe(
@@ -318,13 +368,18 @@ def _parts(model: Model, images: Float[Tensor, "b slice h w"], vector: Tensor) -
     return parts_of(network, images, model.network.settings.stride)
 
 
-def _body_mean(parts: Float[Tensor, "b part h w"], body: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, "b part 1 1"]:
-    """Mean of each part over the body: noise has none, nor has what lies beyond k_max, so it is taken off.
+def _vector(context: Context) -> Float[Tensor, "1 field"]:
+    return torch.tensor([context.vector])
 
-    Without that the network's idea of the Rician floor of very noisy images would darken them.
+
+def _without_mean(parts: Float[Tensor, "b part h w"], body: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, "b part h w"]:
+    """Parts whose mean over the body is 0: noise has none, nor has what lies beyond k_max.
+
+    Without that the network's idea of the Rician floor of very noisy images would darken them. Air is left as it is.
     """
-    mean: Tensor = (parts * body).sum((2, 3), keepdim=True) / body.sum((2, 3), keepdim=True).clamp_min(1)
-    return mean
+    inside = body.float()
+    mean = (parts * inside).sum((2, 3), keepdim=True) / inside.sum((2, 3), keepdim=True).clamp_min(1)
+    return parts - mean * local_mean(inside)
 
 
 def middle_image(count: int) -> int:

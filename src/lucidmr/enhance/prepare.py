@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lucidmr.standardize import Standardization
 
 _PLANNING_IMAGES: Final = 16
+_MEASURING_IMAGES: Final = 4
+"""A matrix is measured on this many: more of them take seconds and move it by a few percent."""
 _RIM: Final = 0.95
 """Extents above this share of Nyquist are no evidence of zero-filling."""
 
@@ -41,9 +43,9 @@ def _measured_matrix(series: Source, told: HeaderFacts) -> Facts:
     """Samples from the zero rim of the Fourier transform; nothing where there is no rim."""
     import torch
 
-    from lucidmr.enhance.probe import estimate_noise
+    from lucidmr.physics.image_noise import estimate_noise
 
-    images = torch.from_numpy(_sample(series))
+    images = torch.from_numpy(_sample(series, _MEASURING_IMAGES))
     oriented = images.mT if told.phase_axis.value == "col" else images
     noise = estimate_noise(oriented)
     extents = {"matrix_freq": noise.extent_freq, "matrix_phase": noise.extent_phase}
@@ -93,7 +95,7 @@ def plan_of(series: Source, told: HeaderFacts) -> "Standardization":
 
     from lucidmr.standardize import plan
 
-    sample = torch.from_numpy(_sample(series))
+    sample = torch.from_numpy(_sample(series, _PLANNING_IMAGES))
     return plan(
         sample,
         phase_along_rows=told.phase_axis.value != "col",
@@ -102,9 +104,9 @@ def plan_of(series: Source, told: HeaderFacts) -> "Standardization":
     )
 
 
-def _sample(series: Source) -> NDArray[np.float32]:
+def _sample(series: Source, count: int) -> NDArray[np.float32]:
     """Some images of a series, spread over it."""
-    numbers = _spread(len(series), _PLANNING_IMAGES)
+    numbers = _spread(len(series), count)
     sample = np.stack([series.image(index) for index in numbers])
     if not np.isfinite(sample).all():
         raise LucidError(f"{series.label}: holds values that are not finite; check the rescale slope of its files")

@@ -1,7 +1,8 @@
 """What every experiment works with: the network, the data, the settings."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
@@ -15,10 +16,11 @@ from lucidmr.corpus.add import Source, find_sources
 from lucidmr.dicom.series import ImageSeries, read_series
 from lucidmr.enhance.device import DeviceName
 from lucidmr.enhance.pipeline import EnhancedSeries, enhance
+from lucidmr.enhance.prepare import context_of
 from lucidmr.errors import LucidError
 from lucidmr.evaluate.finding import Finding
 from lucidmr.evaluate.simulated import blocks_phantom, phantom_scan, phantom_scan_3d, phantom_series
-from lucidmr.network.weights import Model
+from lucidmr.network.weights import Model, load_model
 from lucidmr.physics.phantoms import anatomy_phantom, anatomy_phantom_3d
 from lucidmr.raw.prepare import prepare
 from lucidmr.raw.pseudo import native_slices, pseudo_raw
@@ -31,6 +33,8 @@ Measured = TypeVar("Measured")
 _MATRIX: Final = (112, 84)
 _MATRIX_3D: Final = (24, 72, 56)
 _NOISE: Final = 0.03
+_RECENT: Final = 16
+"""Enhanced series that are kept: some tens of MB each."""
 _SCANS_PER_FILE: Final = 2
 """Raw scans taken of one file, from its middle: more would be of the same subject."""
 
@@ -57,6 +61,8 @@ class Bench:
         scans: Raw scans, fully sampled or not; images of NIfTI files as the raw data that could have given them.
         region: Where to measure noise; found automatically where nothing is said.
         notes: What of the data cannot be used and why, one line each.
+        without_context: A network of single slices that was trained on the same pairs and is told nothing: what it
+            lacks is what the context gives.
     """
 
     models: tuple[Model, ...]
@@ -68,6 +74,7 @@ class Bench:
     scans: Sequence[RawScan]
     region: Circle | None = None
     notes: tuple[str, ...] = ()
+    without_context: Model | None = None
 
     @property
     def data(self) -> tuple[str, ...]:
@@ -76,7 +83,20 @@ class Bench:
 
     def enhance(self, series: ImageSeries, wanted: Enhancement) -> EnhancedSeries:
         """Enhance a series with the networks under test."""
-        return enhance(series, wanted, model=self.models, device=self.device)
+        return self._enhanced(series, wanted)
+
+    @cached_property
+    def _enhanced(self) -> Callable[[ImageSeries, Enhancement], EnhancedSeries]:
+        """What does not depend on the request is found once per series, the setting of the dial once per request."""
+        plain = lru_cache(None)(lambda series: enhance(series, model=self.models, device=self.device))
+
+        @lru_cache(_RECENT)
+        def asking(series: ImageSeries, wanted: Enhancement) -> EnhancedSeries:
+            found = plain(series)
+            context = context_of(series, found.facts, wanted, volume=found.model.network.settings.slices > 1)
+            return replace(found, enhancement=wanted, context=context, dials={})
+
+        return asking
 
     def each(self, measure: Callable[[str, ImageSeries], Measured]) -> tuple[dict[str, Measured], tuple[str, ...]]:
         """Measure every series; one that cannot be does not stop the others.
@@ -130,6 +150,29 @@ class Data(NamedTuple):
     series: Mapping[str, ImageSeries]
     scans: Sequence[RawScan]
     notes: tuple[str, ...]
+
+
+def load_plain(path: Path, device: torch.device) -> Model:
+    """Read the weights of :attr:`Bench.without_context`.
+
+    Args:
+        path: The ``.safetensors`` file; its card lies beside it.
+        device: Where the network is to live.
+
+    Returns:
+        The model.
+
+    Raises:
+        LucidError: The weights cannot be read, or are of another network.
+    """
+    model = load_model(path, device)
+    found = model.network.settings
+    if found.modulation != "none" or found.slices > 1:
+        raise LucidError(
+            f"{path}: has modulation {found.modulation} and {found.slices} slices; "
+            "name 2D weights that were trained with modulation none"
+        )
+    return model
 
 
 def middle(count: int, wanted: int) -> list[int]:

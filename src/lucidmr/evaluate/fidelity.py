@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from lucidmr.enhance.probe import body_mask, local_mean
+from lucidmr.physics.image_noise import body_mask, local_mean
 from lucidmr.shapes import Image
 
 
@@ -87,13 +87,16 @@ def ssim(image: Image, truth: Image, value_range: float | None = None) -> float:
         The mean over pixels and images; 1 for identity.
     """
     scale = _range(truth, value_range)
-    # Single precision loses the variance of bright images to cancellation.
-    x, y = image.double(), truth.double()
-    mean_x, mean_y = _window_mean(x), _window_mean(y)
-    variance = _window_mean(x * x) - mean_x * mean_x + _window_mean(y * y) - mean_y * mean_y
-    covariance = _window_mean(x * y) - mean_x * mean_y
-    c1, c2 = (0.01 * scale) ** 2, (0.03 * scale) ** 2
-    luminance = (2 * mean_x * mean_y + c1) / (mean_x.square() + mean_y.square() + c1)
+    # Centred, or single precision loses the variance of bright images to cancellation.
+    centre = truth.mean()
+    x, y = (image - centre) / scale, (truth - centre) / scale
+    means = _window_mean(torch.stack([x, y, x * x, y * y, x * y]))
+    mean_x, mean_y = means[0], means[1]
+    variance = means[2] - mean_x * mean_x + means[3] - mean_y * mean_y
+    covariance = means[4] - mean_x * mean_y
+    bright_x, bright_y = mean_x + centre / scale, mean_y + centre / scale
+    c1, c2 = 0.01**2, 0.03**2
+    luminance = (2 * bright_x * bright_y + c1) / (bright_x.square() + bright_y.square() + c1)
     return float((luminance * (2 * covariance + c2) / (variance + c2)).mean())
 
 

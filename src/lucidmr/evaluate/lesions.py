@@ -151,9 +151,19 @@ def false_lesions(
     distance = torch.hypot(at[:, None] / radii[0], at / radii[1])
     inside, around = distance <= 1.0, (distance > 1.0) & (distance <= 2.0)
     kernel = inside / inside.sum() - around / around.sum()
-    contrast = sign * F.conv2d(error[None, None], kernel[None, None], padding=reach)[0, 0]
-    peak = F.max_pool2d(contrast[None, None], 2 * reach + 1, 1, reach)[0, 0]
+    contrast = sign * _convolved(error, kernel)
+    highest = F.max_pool2d(contrast[None], (2 * reach + 1, 1), 1, (reach, 0))
+    peak = F.max_pool2d(highest, (1, 2 * reach + 1), 1, (0, reach))[0]
     return int(((contrast == peak) & (contrast > least) & body).sum())
+
+
+def _convolved(image: Plane, kernel: Float[Tensor, "side side"]) -> Plane:
+    """With an even kernel, by Fourier transforms: lesions are many pixels wide; zeros lie around the image."""
+    reach = kernel.shape[0] // 2
+    padded = (image.shape[0] + 2 * reach, image.shape[1] + 2 * reach)
+    product = torch.fft.rfft2(image, s=padded) * torch.fft.rfft2(kernel, s=padded)
+    whole: Tensor = torch.fft.irfft2(product, s=padded)
+    return whole[reach : reach + image.shape[0], reach : reach + image.shape[1]]
 
 
 def per_area(count: float, body: Bool[Tensor, "freq phase"], spacing: tuple[float, float]) -> float:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from lucidmr.enhance.probe import body_mask, local_structure
+from lucidmr.physics.image_noise import body_mask, local_structure
 from lucidmr.shapes import Image
 
 

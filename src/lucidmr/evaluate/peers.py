@@ -1,9 +1,11 @@
 """Other methods that need nothing but the image, each with one strength, tuned to the same measured noise reduction.
 
 Non-local means (Buades et al., Multiscale Model. Simul. 4:490, 2005), total variation (Chambolle, J. Math. Imaging Vis.
-20:89, 2004) and wavelet shrinkage (Chang et al., IEEE Trans. Image Process. 9:1532, 2000) are scikit-image's; BM3D
-(Makinen et al., IEEE Trans. Image Process. 29:8339, 2020) is its authors', free for non-commercial use alone; Gibbs
+20:89, 2004) and wavelet shrinkage (Chang et al., IEEE Trans. Image Process. 9:1532, 2000) are scikit-image's; Gibbs
 removal (Kellner et al., MRM 76:1574, 2016) is DIPY's. All of them are optional (extra ``peers``).
+
+BM3D and BM4D (Makinen et al., IEEE Trans. Image Process. 29:8339, 2020) are no peers: the packages of their authors are
+free for non-commercial use alone, and the open ones remove streaks.
 """
 
 from collections.abc import Callable
@@ -19,7 +21,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from lucidmr.enhance.probe import NoiseEstimate, band_noise, probe
+from lucidmr.enhance.probe import probe
+from lucidmr.physics.image_noise import NoiseEstimate, band_noise
 
 Plane = Float[Tensor, "freq phase"]
 Planes = Float[Tensor, "batch freq phase"]
@@ -31,6 +34,15 @@ _LEVEL: Final = 0.05
 _CLOSE: Final = 0.04
 """Relative distance from the wanted noise reduction at which tuning stops."""
 _EVALUATIONS: Final = 8
+_STRENGTHS: Final = (0.02, 50.0)
+"""Where a method's strength is looked for, standard deviations of the noise."""
+_CORRECTIONS: Final = 2
+"""Of the amount of unsharp masking."""
+_MOST_AMOUNT: Final = 20.0
+_LEAST_GAIN: Final = 0.02
+"""In sharpness; less is not told from none."""
+TILE: Final = 256
+"""Side in pixels of the middle of an image that methods are tuned on; all of a large one takes minutes."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +53,11 @@ class Peer:
         name: For people to read.
         package: What has to be installed for it.
         method: The method itself.
-        strengths: Where to look for its strength, standard deviations of the noise.
-        tile: Side in pixels of the middle that it is tuned on; slow methods are not tuned on all of an image.
     """
 
     name: str
     package: str
     method: Method
-    strengths: tuple[float, float] = (0.02, 50.0)
-    tile: int = 1024
 
     @property
     def installed(self) -> bool:
@@ -101,18 +109,11 @@ def _blend(image: Plane, strength: float) -> Plane:
     return image + share * (_non_local_means(image, 1.5 * _LEVEL) - image)
 
 
-def _bm3d(image: Plane, strength: float) -> Plane:
-    from bm3d import bm3d
-
-    return _tensor(bm3d(image.numpy().astype(np.float64), strength))
-
-
 DENOISERS: Final = (
     Peer("linear blend with non-local means", "skimage", _blend),
     Peer("non-local means", "skimage", _non_local_means),
     Peer("total variation", "skimage", _total_variation),
     Peer("wavelet shrinkage", "pywt", _wavelet),
-    Peer("BM3D", "bm3d", _bm3d, (0.4, 1.8), tile=96),
 )
 """In the order of the tables."""
 ABSENT: Final = (
@@ -137,7 +138,7 @@ def tune(peer: Peer, image: Plane, noise: NoiseEstimate, wanted: float, seed: in
     if wanted <= 1.0:
         return Tuned(image, 0.0, 1.0)
     unit = noise.sd / _LEVEL
-    middle = _middle(image / unit, peer.tile)
+    middle = _middle(image / unit, TILE)
     probed = NoiseEstimate(_LEVEL, noise.extent_freq, noise.extent_phase)
     extra = band_noise((1, *middle.shape), probed, torch.Generator().manual_seed(seed))
 
@@ -145,16 +146,16 @@ def tune(peer: Peer, image: Plane, noise: NoiseEstimate, wanted: float, seed: in
         process = partial(_planewise, lambda plane: peer.method(plane, strength * _LEVEL))
         return probe(process, lambda planes: planes, middle[None], [extra]).homogeneous
 
-    strength, factor = _bisect(reached, wanted, peer.strengths)
+    strength, factor = _bisect(reached, wanted)
     return Tuned(peer.method(image / unit, strength * _LEVEL) * unit, strength, factor)
 
 
-def _bisect(reached: Callable[[float], float], wanted: float, bracket: tuple[float, float]) -> tuple[float, float]:
-    """The strength of the factor nearest to the wanted one, by halving the logarithm of the bracket; and that factor.
+def _bisect(reached: Callable[[float], float], wanted: float) -> tuple[float, float]:
+    """The strength of the factor nearest to the wanted one, by halving the logarithm of the range; and that factor.
 
     Raises no error where the method does not reach it: the nearest is the best it can do.
     """
-    low, high = (log(strength) for strength in bracket)
+    low, high = (log(strength) for strength in _STRENGTHS)
     strength, best = 0.0, (0.0, 1.0)
     for _ in range(_EVALUATIONS):
         strength = float(np.exp(0.5 * (low + high)))
@@ -171,7 +172,7 @@ def _planewise(method: Callable[[Plane], Plane], planes: Planes) -> Planes:
     return torch.stack([method(plane) for plane in planes])
 
 
-def _middle(image: Plane, side: int) -> Plane:
+def _middle(image: Plane, side: int) -> Float[Tensor, "rows columns"]:
     rows, columns = (slice(max(0, (n - side) // 2), max(0, (n - side) // 2) + side) for n in image.shape)
     return image[rows, columns].contiguous()
 
@@ -193,6 +194,27 @@ def unsharp_mask(image: Plane, amount: float, radius: float = 1.0) -> Plane:
     padded = F.pad(image[None, None], (reach,) * 4, mode="replicate")
     blurred = F.conv2d(F.conv2d(padded, taps.reshape(1, 1, -1, 1)), taps.reshape(1, 1, 1, -1))[0, 0]
     return image + amount * (image - blurred)
+
+
+def sharpened(image: Plane, sharpness: Callable[[Plane], float], wanted: float) -> Plane:
+    """Unsharp masking that gives edges a wanted sharpness.
+
+    Args:
+        image: Any image.
+        sharpness: Measures the edge sharpness of a processed image relative to this one.
+        wanted: The sharpness to be reached; 1 or less leaves the image.
+
+    Returns:
+        The image at the wanted sharpness, or near it.
+    """
+    if not wanted > 1.0:
+        return image
+    amount = 1.0
+    # What is added grows with the amount, and sharpness all but in proportion.
+    for _ in range(_CORRECTIONS):
+        found = sharpness(unsharp_mask(image, amount))
+        amount = min(_MOST_AMOUNT, amount * (wanted - 1.0) / max(found - 1.0, _LEAST_GAIN))
+    return unsharp_mask(image, amount)
 
 
 def remove_gibbs(image: Plane) -> Plane | None:

@@ -4,16 +4,14 @@ No external resource, no framework, no identifying data: the report takes what :
 else, and it has no field for a patient's name or ID. All text is escaped: header facts are hostile input.
 """
 
-import os
-import tempfile
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from lucidmr.errors import LucidError
 from lucidmr.evaluate.figures import ReportSlice, comparison, line_profile, nrf_figure
+from lucidmr.files import whole_file
 
 __all__ = ["Confidence", "Fact", "ReportData", "ReportSlice", "SeriesReport", "render", "write_report"]
 
@@ -95,23 +93,8 @@ def write_report(data: ReportData, path: Path) -> None:
     Raises:
         LucidError: The file cannot be written.
     """
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except OSError as error:
-        raise LucidError(
-            f"{path}: cannot write the report ({error.strerror}); choose a folder you may write to"
-        ) from error
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(render(data))
-        Path(temporary).replace(path)
-    except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise LucidError(
-                f"{path}: cannot write the report ({error.strerror}); free some space and retry"
-            ) from error
-        raise
+    with whole_file(path) as part:
+        part.write_text(render(data), encoding="utf-8")
 
 
 def render(data: ReportData) -> str:

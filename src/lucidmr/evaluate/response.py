@@ -13,7 +13,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from lucidmr.enhance.pipeline import EnhancedSeries
-from lucidmr.enhance.probe import body_mask
+from lucidmr.physics.image_noise import body_mask
 from lucidmr.physics.spectrum import typical_signal
 from lucidmr.standardize import resample
 
@@ -64,7 +64,7 @@ def series_response(series: EnhancedSeries, index: int) -> LocalResponse:
         # Neighbours of a volume stay as they are: the point lies in one slice.
         stack = torch.stack(neighbours)
         stack[count // 2] = oriented(plane)
-        return oriented(series.process(stack, dial.calibration)[0])
+        return oriented(series.process(stack, dial)[0])
 
     numbers = (min(max(index + step, 0), len(series) - 1) for step in range(-(count // 2), count // 2 + 1))
     neighbours = [torch.from_numpy(series.source.image(number)) for number in numbers]

@@ -5,13 +5,13 @@ from typing import Final, Literal, NamedTuple
 
 from lucidmr.context import Directions, Enhancement
 from lucidmr.dicom.series import ImageSeries
+from lucidmr.dicom.source import Source
 from lucidmr.enhance.pipeline import EnhancedSeries, middle_image
 from lucidmr.evaluate.bench import BeforeAfter, Bench, before_after, middle
 from lucidmr.evaluate.sharpness import ENOUGH, Direction, EdgeSharpness, LineWidth, edge_sharpness, line_width
 
-SLAB: Final = 32
+SLAB: Final = 24
 """Adjacent slices of a 3D series for projections and for edges along slice."""
-_LEAST_SLAB: Final = 24
 _PLANES: Final = 16
 """Planes across freq in which edges along slice are looked for."""
 
@@ -81,22 +81,44 @@ def outcomes(bench: Bench, series: ImageSeries, trial: Trial, slices: int, slab:
         series: The series.
         trial: What to ask for.
         slices: Source images to measure, from the middle.
-        slab: Whether to measure projections too, and edges along slice, where the series is 3D and has enough slices.
+        slab: Whether to measure projections too, where the series has a slab, and edges along slice, where the
+            network looks at neighbouring slices.
 
     Yields:
         One outcome per direction and kind of image.
     """
     enhanced = bench.enhance(series, trial.enhancement)
     scales = scales_of(enhanced)
-    source = before_after(enhanced, _adjacent(series, slices))
+    source = before_after(enhanced, adjacent(series, slices))
     yield from _in_plane(bench, source, trial, "source", scales)
-    stack = _adjacent(series, SLAB)
-    if slab and enhanced.facts.three_dimensional.value and len(stack) >= _LEAST_SLAB:
-        volume = before_after(enhanced, stack)
+    volume = slab_of(enhanced) if slab else None
+    if volume is not None:
         projected = BeforeAfter(*(side.amax(0, keepdim=True) for side in volume))
         yield from _in_plane(bench, projected, trial, "projection", scales)
-        if trial.asked == "slice":
-            yield from _through_plane(bench, volume, trial, scales.slice or 1.0)
+        if "slice" in asked_directions(enhanced):
+            along: tuple[Direction, float] = ("freq", scales.slice or 1.0)
+            yield _outcome(bench, reformatted(volume), "slice", along, trial, "source")
+            yield _outcome(bench, projected_along_freq(volume), "slice", along, trial, "projection")
+
+
+def slab_of(series: EnhancedSeries) -> BeforeAfter | None:
+    """Adjacent images from the middle of a series; ``None`` where it is not 3D or has fewer."""
+    stack = adjacent(series.source, SLAB)
+    if not series.facts.three_dimensional.value or len(stack) < SLAB:
+        return None
+    return before_after(series, stack)
+
+
+def reformatted(slab: BeforeAfter) -> BeforeAfter:
+    """Planes of slice and phase across the middle of a slab: slice takes the place of freq."""
+    pixels = slab.before.shape[1]
+    middle_half = slice(pixels // 4, 3 * pixels // 4, max(1, pixels // (2 * _PLANES)))
+    return BeforeAfter(*(side[:, middle_half].transpose(0, 1) for side in slab))
+
+
+def projected_along_freq(slab: BeforeAfter) -> BeforeAfter:
+    """Maximum intensity projection of a slab: slice takes the place of freq."""
+    return BeforeAfter(*(side.amax(1)[None] for side in slab))
 
 
 def scales_of(series: EnhancedSeries) -> Directions:
@@ -108,7 +130,7 @@ def scales_of(series: EnhancedSeries) -> Directions:
     return Directions(freq / noise.extent_freq, phase / noise.extent_phase, max(1.0, depth))
 
 
-def _adjacent(series: ImageSeries, wanted: int) -> list[int]:
+def adjacent(series: Source, wanted: int) -> list[int]:
     """Images from the middle of the largest stack."""
     stack = max(series.stacks, key=len)
     return [stack[place] for place in middle(len(stack), wanted)]
@@ -117,16 +139,6 @@ def _adjacent(series: ImageSeries, wanted: int) -> list[int]:
 def _in_plane(bench: Bench, images: BeforeAfter, trial: Trial, kind: Kind, scales: Directions) -> Iterator[Outcome]:
     yield _outcome(bench, images, "freq", ("freq", scales.freq or 1.0), trial, kind)
     yield _outcome(bench, images, "phase", ("phase", scales.phase or 1.0), trial, kind)
-
-
-def _through_plane(bench: Bench, volume: BeforeAfter, trial: Trial, scale: float) -> Iterator[Outcome]:
-    """Planes of slice and phase, and their projection along freq: slice takes the place of freq."""
-    step = max(1, volume.before.shape[1] // (2 * _PLANES))
-    half = slice(volume.before.shape[1] // 4, 3 * volume.before.shape[1] // 4, step)
-    planes = BeforeAfter(*(side[:, half].transpose(0, 1) for side in volume))
-    projected = BeforeAfter(*(side.amax(1)[None] for side in volume))
-    yield _outcome(bench, planes, "slice", ("freq", scale), trial, "source")
-    yield _outcome(bench, projected, "slice", ("freq", scale), trial, "projection")
 
 
 def _outcome(

@@ -26,7 +26,7 @@ from lucidmr.pairs.describe import acquisition_of
 from lucidmr.pairs.response import ideal_response
 from lucidmr.pairs.simulate import reconstruct_pair
 from lucidmr.physics.coils import loop_array_maps, smooth_phase
-from lucidmr.physics.fourier import IN_PLANE, to_image, to_kspace
+from lucidmr.physics.fourier import IN_PLANE, resize_kspace, to_image, to_kspace
 from lucidmr.physics.phantoms import anatomy_phantom, anatomy_phantom_3d, kspace, kspace_3d
 from lucidmr.physics.sampling import AxisSampling, Sampling
 from lucidmr.physics.spectrum import typical_signal
@@ -39,9 +39,11 @@ from lucidmr.shapes import Image
 _CLEAN: Final = 0.025
 """Most noise of a specimen, relative to tissue."""
 _COILS: Final = 8
-_COILS_3D: Final = 24
+_COILS_3D: Final = 12
 _FIELD_OF_VIEW_MM: Final = 220.0
 _PARTITIONS: Final = 32
+_MOST_IN_PLANE: Final = 128
+"""Samples of a volume along freq and phase: correcting the distortion of more takes minutes per protocol."""
 
 
 @dataclass(frozen=True)
@@ -123,14 +125,15 @@ def volume(bench: Bench) -> Specimen:
         slices = native_slices(_volume_of(series, list(series.stacks[0])))
         if slices is not None and slices.noise_sd <= _CLEAN * slices.signal:
             partitions = middle(len(slices.images), _PARTITIONS)
-            images = slices.images[partitions] / slices.signal
-            return Specimen(name, received(images, _COILS_3D, bench.generator(name), name), _spacing_of(series, slices))
+            images = _coarse(slices.images[partitions] / slices.signal)
+            matrix = (images.shape[1], images.shape[2])
+            return Specimen(name, received(images, _COILS_3D, bench.generator(name), name), _spacing_of(series, matrix))
     return phantom_volume(bench)
 
 
 def phantom_volume(bench: Bench) -> Specimen:
     """The anatomy-like phantom as a volume."""
-    matrix = (16, 80, 64) if bench.quick else (32, 192, 160)
+    matrix = (16, 80, 64) if bench.quick else (_PARTITIONS, _MOST_IN_PLANE, 112)
     image = to_image(kspace_3d(anatomy_phantom_3d(), matrix)).real
     scan = received(image, _COILS if bench.quick else _COILS_3D, bench.generator("phantom 3D"), "phantom 3D")
     return Specimen("phantom 3D", scan, _spacing(matrix))
@@ -221,7 +224,8 @@ def _measured(bench: Bench) -> Iterator[tuple[str, NativeSlices, tuple[float, fl
         stack = series.stacks[0]
         slices = native_slices(_volume_of(series, [stack[index] for index in middle(len(stack), 3)]))
         if slices is not None and text(series.headers[0], "Manufacturer") != "Lucid MR":
-            yield name, slices, _spacing_of(series, slices)
+            n_freq, n_phase = slices.images.shape[-2:]
+            yield name, slices, _spacing_of(series, (n_freq, n_phase))
 
 
 def _volume_of(series: ImageSeries, numbers: list[int]) -> Volume:
@@ -238,14 +242,20 @@ def _is_3d(series: ImageSeries) -> bool:
     return text(series.headers[0], "MRAcquisitionType") == "3D"
 
 
-def _spacing_of(series: ImageSeries, slices: NativeSlices) -> tuple[float, float, float]:
+def _coarse(images: Float[Tensor, "slice freq phase"]) -> Float[Tensor, "slice coarse_freq coarse_phase"]:
+    """At a resolution whose reconstruction does not take long."""
+    matrix = [min(n, _MOST_IN_PLANE) for n in images.shape[-2:]]
+    kspace_ = to_kspace(images.to(torch.complex64), IN_PLANE)
+    return to_image(resize_kspace(kspace_, (matrix[0], matrix[1])), IN_PLANE).real.clamp_min(0.0)
+
+
+def _spacing_of(series: ImageSeries, matrix: tuple[int, int]) -> tuple[float, float, float]:
     geometry = series.geometry(0)
     extents = (float(series.rows), float(series.columns))
     if geometry:
         extents = (geometry.spacing[0] * series.rows, geometry.spacing[1] * series.columns)
     along_freq, along_phase = reversed(extents) if _phase_along_column(series) else extents
-    n_freq, n_phase = slices.images.shape[-2:]
-    return 5.0, along_freq / n_freq, along_phase / n_phase
+    return 5.0, along_freq / matrix[0], along_phase / matrix[1]
 
 
 def _spacing(matrix: tuple[int, int, int]) -> tuple[float, float, float]:
@@ -261,7 +271,7 @@ def _spread(found: list[Specimen], count: int) -> list[Specimen]:
 
 
 def _phantoms(bench: Bench, count: int) -> list[Specimen]:
-    side = (128, 112) if bench.quick else (256, 224)
+    side = (192, 168) if bench.quick else (256, 224)
     made = []
     for index in range(min(count, 4)):
         image = to_image(kspace(anatomy_phantom(-0.4 + 0.25 * index), *side), IN_PLANE).real[None]

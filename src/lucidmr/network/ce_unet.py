@@ -19,7 +19,8 @@ from torch.nn import functional as F
 from lucidmr.context import CONTEXT_FIELDS, Directions
 from lucidmr.shapes import ContextVectors
 
-Modulation = Literal["none", "bottleneck", "decoder"]
+Modulation = Literal["none", "film", "bottleneck", "decoder"]
+Head = Literal["gated", "plain"]
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,10 @@ class NetworkSettings:
         channels: Output channels of the blocks from the finest to the bottleneck.
         stem: Side of the space-to-depth block; 1 works on single pixels as the paper does.
         modulation: Where the dynamic modulation pathway acts: nowhere, at the bottleneck, or there and after every
-            decoder block.
+            decoder block; ``film`` scales and shifts features there, but filters none (Perez et al., AAAI 2018).
         hidden: Units of the pathway's hidden layers.
         slices: Neighbouring slices that the network looks at, odd; 1 for 2D acquisitions.
+        head: Whether what is asked for gates what the network predicts, or that is taken as it is.
 
     Raises:
         ValueError: The number of slices is not odd.
@@ -43,6 +45,7 @@ class NetworkSettings:
     modulation: Modulation = "decoder"
     hidden: int = 128
     slices: int = 1
+    head: Head = "gated"
 
     def __post_init__(self) -> None:
         if self.slices < 1 or self.slices % 2 == 0:
@@ -50,7 +53,12 @@ class NetworkSettings:
 
     @property
     def parts(self) -> int:
-        """Images that the network predicts: the noise, and the detail along freq, phase and, in 3D, slice."""
+        """Images that the network predicts: the noise, and the detail along freq, phase and, in 3D, slice.
+
+        Of a plain head it is the one image that is to be taken off the input.
+        """
+        if self.head == "plain":
+            return 1
         return 3 if self.slices == 1 else 4
 
     @property
@@ -69,25 +77,26 @@ class NetworkSettings:
 
 
 class DynamicModulation(nn.Module):
-    """Context to depthwise 3 x 3 convolution kernels and biases, one set per sample, applied as a residual.
+    """Context to depthwise convolution kernels and biases, one set per sample, applied as a residual.
 
-    The last layer starts at zero, so the pathway starts as the identity.
+    The last layer starts at zero, so the pathway starts as the identity. Kernels of a single pixel scale and shift.
     """
 
-    def __init__(self, embedded: int, channels: int) -> None:
+    def __init__(self, embedded: int, channels: int, side: int = 3) -> None:
         super().__init__()
-        self.kernels = nn.Linear(embedded, channels * 10)
+        self.side = side
+        self.kernels = nn.Linear(embedded, channels * (side**2 + 1))
         nn.init.zeros_(self.kernels.weight)
         nn.init.zeros_(self.kernels.bias)
 
     def forward(self, features: Float[Tensor, "b c h w"], embedding: Float[Tensor, "b e"]) -> Float[Tensor, "b c h w"]:
         """Modulate the features of each sample with the kernels that its context asks for."""
         batch, channels, height, width = features.shape
-        parameters = self.kernels(embedding).view(batch, channels, 10).to(features.dtype)
-        kernels = parameters[..., :9].reshape(batch * channels, 1, 3, 3)
+        parameters = self.kernels(embedding).view(batch, channels, -1).to(features.dtype)
+        kernels = parameters[..., :-1].reshape(batch * channels, 1, self.side, self.side)
         grouped = features.reshape(1, batch * channels, height, width)
-        filtered = F.conv2d(grouped, kernels, padding=1, groups=batch * channels).view_as(features)
-        modulated: Tensor = features + filtered + parameters[..., 9, None, None]
+        filtered = F.conv2d(grouped, kernels, padding=self.side // 2, groups=batch * channels).view_as(features)
+        modulated: Tensor = features + filtered + parameters[..., -1, None, None]
         return modulated
 
 
@@ -107,14 +116,15 @@ class CEUNet(nn.Module):
         self.decoder = nn.ModuleList(
             _block(deep + skip, skip) for deep, skip in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
-        modulated = {"none": (), "bottleneck": widths[-1:], "decoder": widths[::-1]}[settings.modulation]
+        modulated = {"none": (), "bottleneck": widths[-1:]}.get(settings.modulation, widths[::-1])
         self.embedding = nn.Sequential(
             nn.Linear(len(CONTEXT_FIELDS), settings.hidden),
             nn.SiLU(),
             nn.Linear(settings.hidden, settings.hidden),
             nn.SiLU(),
         )
-        self.modulation = nn.ModuleList(DynamicModulation(settings.hidden, width) for width in modulated)
+        side = 1 if settings.modulation == "film" else 3
+        self.modulation = nn.ModuleList(DynamicModulation(settings.hidden, width, side) for width in modulated)
         self.head = nn.Conv2d(widths[0], settings.parts * settings.stem**2, 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
@@ -122,7 +132,8 @@ class CEUNet(nn.Module):
     def forward(self, images: Float[Tensor, "b slice h w"], context: ContextVectors) -> Float[Tensor, "b 1 h w"]:
         """Enhance the middle slices of standardized images as their context asks."""
         middle = self.settings.slices // 2
-        return blend(images[:, middle : middle + 1], self.parts(images, context), context, nominal_removal(context))
+        removal = nominal_removal(context) if self.settings.head == "gated" else 1.0
+        return blend(images[:, middle : middle + 1], self.parts(images, context), context, removal)
 
     def parts(self, images: Float[Tensor, "b slice h w"], context: ContextVectors) -> Float[Tensor, "b part h w"]:
         """The predicted noise of the middle slices and their details along freq, phase (and slice), not yet blended.

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from lucidmr.context import SCHEMA_VERSION
 from lucidmr.errors import LucidError
+from lucidmr.files import whole_file
 from lucidmr.network.ce_unet import CEUNet, NetworkSettings
 
 _RELEASED: Final = Path(__file__).parent / "released"
@@ -49,14 +50,19 @@ def save_weights(network: CEUNet, card: dict[str, Any], path: Path) -> None:
         network: Trained network.
         card: What to record; network settings, schema version and hash are added.
         path: Target ending in ``.safetensors``.
+
+    Raises:
+        LucidError: A file cannot be written.
     """
     tensors = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
     data = save(tensors)
     settings = {"network": network.settings.to_json(), "context_schema": SCHEMA_VERSION}
     digest = sha256(data).hexdigest()
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    path.with_suffix(".json").write_text(json.dumps({**card, **settings, "sha256": digest}, indent=2) + "\n")
+    with whole_file(path) as part:
+        part.write_bytes(data)
+    with whole_file(path.with_suffix(".json")) as part:
+        part.write_text(json.dumps({**card, **settings, "sha256": digest}, indent=2) + "\n")
 
 
 def load_model(path: Path = PACKAGED_2D, device: str | torch.device = "cpu") -> Model:

@@ -7,8 +7,9 @@ from lucidmr.dicom.series import ImageSeries, Refusal, SeriesCollection, read_se
 from lucidmr.dicom.source import Source
 from lucidmr.errors import LucidError
 from lucidmr.nifti.file import is_nifti, open_nifti
+from lucidmr.nifti.inheritance import applying
 from lucidmr.nifti.series import read_nifti_series
-from lucidmr.nifti.sidecar import sidecar_path
+from lucidmr.nifti.sidecar import SIDECAR
 from lucidmr.nifti.write import companions
 
 
@@ -24,7 +25,7 @@ def read_sources(path: Path) -> SeriesCollection[Source]:
         LucidError: There is nothing at the path, or the folder is empty.
     """
     files = [file for file in find_files(path) if is_nifti(file)]
-    beside = {other for file in files for other in (sidecar_path(file), *companions(file))}
+    beside = {other for file in files for other in (*applying(file, SIDECAR), *companions(file))}
     dicom: SeriesCollection[ImageSeries] = read_series(path, {*files, *beside})
     series: list[Source] = [*dicom.series]
     refused, warnings = list(dicom.refused), list(dicom.warnings)

@@ -21,8 +21,11 @@ from lucidmr.dicom.kinds import frame_refusal, remarks
 from lucidmr.dicom.provenance import Provenance
 from lucidmr.dicom.values import READ_ERRORS, quiet
 from lucidmr.nifti.file import stem
+from lucidmr.nifti.inheritance import applying
 
 Sidecar = Mapping[str, Any]
+SIDECAR: Final = ".json"
+"""What the names of sidecars end with."""
 
 _MOST_BYTES: Final = 1 << 24
 _AXES: Final = {"i": 0, "j": 1, "k": 2}
@@ -55,7 +58,7 @@ _TAG: Final = re.compile(r"\([0-9A-Fa-f]{4},[0-9A-Fa-fx]{4}\) ")
 
 
 def read_sidecar(path: Path) -> tuple[Sidecar, tuple[str, ...]]:
-    """Read what lies beside a NIfTI file under the same name.
+    """Read what tells of a NIfTI file: what lies beside it under the same name, and what a BIDS data set adds to that.
 
     Args:
         path: The NIfTI file.
@@ -63,23 +66,29 @@ def read_sidecar(path: Path) -> tuple[Sidecar, tuple[str, ...]]:
     Returns:
         The sidecar, empty where there is none or it cannot be read, and what the user should know of that.
     """
-    file = sidecar_path(path)
-    if not file.is_file():
-        return {}, ("no sidecar: what was acquired is not known but for what the image shows",)
-    try:
-        if file.stat().st_size > _MOST_BYTES:
-            raise ValueError("too large")
-        found = json.loads(file.read_text("utf-8"))
-        if not isinstance(found, dict):
-            raise ValueError("not a JSON object")
-    except (OSError, ValueError, RecursionError) as error:
-        return {}, (f"the sidecar {file.name} cannot be read ({_words(error)}); it is passed over",)
-    return found, ()
+    files, found, problems = applying(path, SIDECAR), dict[str, Any](), []
+    for file in files:
+        try:
+            found |= _read(file)
+        except (OSError, ValueError, RecursionError) as error:
+            problems.append(f"the sidecar {file.name} cannot be read ({_words(error)}); it is passed over")
+    if not files:
+        problems.append("no sidecar: what was acquired is not known but for what the image shows")
+    return found, tuple(problems)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    if file.stat().st_size > _MOST_BYTES:
+        raise ValueError("too large")
+    found = json.loads(file.read_text("utf-8"))
+    if not isinstance(found, dict):
+        raise ValueError("not a JSON object")
+    return found
 
 
 def sidecar_path(path: Path) -> Path:
-    """Where the sidecar of a NIfTI file lies."""
-    return path.with_name(f"{stem(path)}.json")
+    """Where the sidecar of a NIfTI file is written."""
+    return path.with_name(stem(path) + SIDECAR)
 
 
 def sidecar_refusal(sidecar: Sidecar) -> str:

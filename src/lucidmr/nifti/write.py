@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from lucidmr.dicom.output import check_apart
 from lucidmr.dicom.provenance import Provenance, plain
-from lucidmr.dicom.storage import PixelFormat
+from lucidmr.dicom.storage import PixelFormat, as_magnitude
 from lucidmr.errors import LucidError
 from lucidmr.nifti.file import in_planes, open_nifti, scaling, stem
+from lucidmr.nifti.inheritance import applying
 from lucidmr.nifti.sidecar import derived_sidecar, sidecar_path
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def write_nifti(
         sidecar = derived_sidecar(series.sidecar, series.path.name, provenance, series.file.shape, voxels.shape)
         sidecar_path(part / target.name).write_text(json.dumps(sidecar, indent=2) + "\n", "utf-8")
         for companion in companions(series.path):
-            shutil.copyfile(companion, part / companion.name)
+            shutil.copyfile(companion, part / (stem(target) + companion.suffix))
         # The volume last: where it is, the others are.
         names = sorted((file.name for file in part.iterdir()), key=lambda name: (name == target.name, name))
         for name in names:
@@ -99,9 +100,8 @@ def _check_free(target: Path, overwrite: bool) -> None:
 
 
 def companions(path: Path) -> list[Path]:
-    """What lies beside a NIfTI file and belongs to it, but for the sidecar."""
-    found = [path.with_name(stem(path) + ending) for ending in _COMPANIONS]
-    return [file for file in found if file.is_file()]
+    """What belongs to a NIfTI file but for the sidecar: the most specific file of each kind."""
+    return [file for ending in _COMPANIONS for file in applying(path, ending)[-1:]]
 
 
 def _voxels(series: "NiftiSeries", images: Iterable[NDArray[np.float32]]) -> NDArray[np.number]:
@@ -115,7 +115,8 @@ def _voxels(series: "NiftiSeries", images: Iterable[NDArray[np.float32]]) -> NDA
             voxels = np.empty(shape, series.file.get_data_dtype().newbyteorder("="), order="F")
         if not np.isfinite(image).all():
             raise LucidError(f"{series.label}: image {index + 1} holds values that are not finite; not written")
-        in_planes(voxels, series.axes)[divmod(index, series.depth)] = _stored(series, image)
+        magnitude = as_magnitude(image, series.image(index))
+        in_planes(voxels, series.axes)[divmod(index, series.depth)] = _stored(series, magnitude)
         count = index + 1
     if voxels is None or count != len(series):
         raise ValueError(f"{count} images for the {len(series)} of {series.label}")

@@ -5,10 +5,10 @@ from html import escape
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from lucidmr.corpus.files import whole_file
 from lucidmr.drawing.page import page
 from lucidmr.drawing.pictures import auto_limit, auto_window, difference_png, grey_png, thinned, uri
 from lucidmr.errors import LucidError
+from lucidmr.files import whole_file
 from lucidmr.pairs.distributions import DEGRADATIONS, RECONSTRUCTIONS, Choices, Values
 from lucidmr.pairs.drawn import Drawn, caption
 from lucidmr.pairs.simulate import TrainingPair

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import sqrt
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import torch
-from jaxtyping import Complex, Float
+from jaxtyping import Float
 from torch import Generator, Tensor
 
 from lucidmr.context import Context
@@ -17,6 +17,7 @@ from lucidmr.pairs.describe import describe, draw_grid
 from lucidmr.pairs.noise_reduction import noise_reduction_factor, retained_known_noise, shared_variance
 from lucidmr.pairs.response import NoiseResponse, has_closed_form, ideal_response, noise_response
 from lucidmr.physics.fourier import IN_PLANE, resize_kspace
+from lucidmr.physics.image_noise import homogeneous_mask
 from lucidmr.physics.noise import complex_noise
 from lucidmr.physics.sampling import AxisSampling, Sampling
 from lucidmr.raw.scan import RawScan
@@ -30,6 +31,10 @@ from lucidmr.standardize import lanczos_matrix
 
 TargetKind = Literal["low_variance", "noisy"]
 
+_LEAST_NOISE: Final = 2.0
+"""Noise of the input over that of the raw data, at least: what is unknown of it stays in the target, and where it is
+much, it drowns what is to be learned."""
+
 
 @dataclass(frozen=True)
 class TrainingPair:
@@ -42,6 +47,7 @@ class TrainingPair:
         context: What was acquired and what is wanted.
         provenance: Source, degradation, reconstruction and kind of target as plain values.
         rescale: (slope, intercept) of the integers that the scanner stored: value = slope * integer + intercept.
+        noise: Standard deviation of the noise in homogeneous tissue of the input; 0 where there is no such tissue.
     """
 
     input: Image
@@ -50,6 +56,7 @@ class TrainingPair:
     context: Context
     provenance: dict[str, Any]
     rescale: tuple[float, float]
+    noise: float = 0.0
 
 
 def simulate_pair(
@@ -68,11 +75,11 @@ def simulate_pair(
     Returns:
         The pair.
     """
-    least = sqrt(2.0) * scan.noise_sd / scan.signal
+    least = _LEAST_NOISE * scan.noise_sd / scan.signal
     drawn = draw_degradation(ranges, _measured(scan), scan.n_coils, least, generator)
     how = draw_reconstruction(drawn, scan.matrix, scan.maps is not None, generator)
-    given, wanted, factor, rescale = reconstruct_pair(scan, drawn, how, target)
-    described = replace(drawn, noise_reduction=factor)
+    made = reconstruct_pair(scan, drawn, how, target)
+    described = replace(drawn, noise_reduction=made.noise_reduction)
     grid = draw_grid(drawn.target, how.matrix, generator)
     provenance = {
         "source": scan.source,
@@ -80,10 +87,10 @@ def simulate_pair(
         "degradation": drawn.to_json(),
         "reconstruction": how.to_json(),
         "target": target,
-        "noise_reduction": factor,
+        "noise_reduction": made.noise_reduction,
     }
     context = describe(described, (*grid, how.matrix[0]), generator)
-    return TrainingPair(given, wanted, grid, context, provenance, rescale)
+    return TrainingPair(made.input, made.target, grid, context, provenance, made.rescale, made.noise)
 
 
 def _measured(scan: RawScan) -> Sampling:
@@ -103,12 +110,14 @@ class ReconstructedPair(NamedTuple):
         noise_reduction: The factor between them: the drawn one, or what a noisy target, which keeps the noise of the
             raw data, can give instead.
         rescale: (slope, intercept) of the stored integers.
+        noise: Standard deviation of the noise in homogeneous tissue of the input; 0 where there is no such tissue.
     """
 
     input: Image
     target: Image
     noise_reduction: float
     rescale: tuple[float, float]
+    noise: float
 
 
 def reconstruct_pair(
@@ -123,7 +132,7 @@ def reconstruct_pair(
         target: Kind of target.
 
     Returns:
-        Input and target, the factor between them and the scale they are stored on.
+        Input and target, the factor between them, the scale they are stored on, and the noise.
     """
     noise = _Noise(scan, degradation, how)
     measured = acquire(noise.known.add_(scan.kspace), degradation.input, scan.calibration)
@@ -132,21 +141,30 @@ def reconstruct_pair(
     if noise.needs_response(target) and not has_closed_form(degradation, how):
         response = noise_response(scan.kspace, noise.total_sd, degradation, how, sensitivities, scan.calibration)
     given = filtered(measured, how, sensitivities)
+    clean = filtered(acquire(scan.kspace, degradation.input, scan.calibration), how, sensitivities)
     if target == "low_variance":
         factor = degradation.noise_reduction
         retained = retained_known_noise(factor, noise.inherent_share, response.overlap)
-        clean = wanted = filtered(acquire(scan.kspace, degradation.target, scan.calibration), how, sensitivities)
+        wanted = clean
         if degradation.input != degradation.target:
-            clean = filtered(acquire(scan.kspace, degradation.input, scan.calibration), how, sensitivities)
+            wanted = filtered(acquire(scan.kspace, degradation.target, scan.calibration), how, sensitivities)
         # Zero-filling is linear: the noise joins the target before it, on the smaller matrix.
         wanted = wanted.add(resize_kspace(given - clean, degradation.target.matrix), alpha=retained)
     else:
         share, factor = noise.shared(degradation.noise_reduction, response)
         kept = acquire(noise.common(share).add_(scan.kspace), degradation.target, scan.calibration)
         wanted = filtered(kept, how, sensitivities)
-    images = torch.stack([combine(kspace, how, sensitivities) for kspace in (given, wanted)])
-    stored, rescale = _stored(images, how, sensitivities)
-    return ReconstructedPair(stored[0], stored[1], factor, rescale)
+    images = torch.stack([combine(kspace, how, sensitivities) for kspace in (given, wanted, clean)])
+    shown = correct(images, normalization_gain(images[0], how, sensitivities), how)
+    stored, rescale = _stored(shown[:2], how)
+    known = _noise_in_tissue(shown[0], shown[2])
+    return ReconstructedPair(stored[0], stored[1], factor, rescale, known / sqrt(1.0 - noise.inherent_share))
+
+
+def _noise_in_tissue(noisy: Image, clean: Image) -> float:
+    """Standard deviation of the difference in homogeneous tissue, outliers aside."""
+    difference = (noisy - clean)[homogeneous_mask(clean)]
+    return 1.4826 * float(difference.abs().median()) if len(difference) else 0.0
 
 
 class _Noise:
@@ -184,7 +202,7 @@ class _Noise:
         total = self.total_sd**2
         wanted = shared_variance(total, factor, response.overlap)
         possible = max(wanted, self.inherent_variance)
-        share = (possible - self.inherent_variance) / self._known_sd**2 if self._known_sd else 0.0
+        share = min((possible - self.inherent_variance) / self._known_sd**2, 1.0) if self._known_sd else 0.0
         return share, noise_reduction_factor(total, possible * response.overlap)
 
     def common(self, share: float) -> KSpace:
@@ -194,10 +212,9 @@ class _Noise:
 
 
 def _stored(
-    images: Complex[Tensor, "2 slice freq phase"], how: Reconstruction, sensitivities: Sensitivities
-) -> tuple[Image, tuple[float, float]]:
-    """Steps 7 to 10 for both, with the gain and the scale that the scanner found for the input; (slope, intercept)."""
-    shown = correct(images, normalization_gain(images[0], how, sensitivities), how)
+    shown: Float[Tensor, "2 slice freq phase"], how: Reconstruction
+) -> tuple[Float[Tensor, "2 slice freq phase"], tuple[float, float]]:
+    """Step 10 for both, on the scale that the scanner found for the input; (slope, intercept)."""
     top = float(shown[0].abs().amax())
     low, high = stored_range(how.component, how.levels, top * how.headroom)
     return store(shown, top, how), ((high - low) / how.levels, low)

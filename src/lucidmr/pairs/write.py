@@ -20,13 +20,14 @@ import torch
 from torch import Tensor
 
 from lucidmr.context import SCHEMA_VERSION, Context
-from lucidmr.corpus.files import remove_abandoned, whole_file, whole_hdf5
+from lucidmr.corpus.files import whole_hdf5
 from lucidmr.errors import LucidError
+from lucidmr.files import remove_abandoned, whole_file
 from lucidmr.pairs.simulate import TrainingPair
 from lucidmr.pairs.source import CorpusPairs
 from lucidmr.scale import Workers, work
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 SETTINGS: Final = "simulate.json"
 _PER_FOLDER: Final = 1000
 
@@ -133,6 +134,7 @@ def record_of(pair: TrainingPair) -> dict[str, Any]:
         "context": list(pair.context.vector),
         "context_schema": SCHEMA_VERSION,
         "rescale": list(pair.rescale),
+        "noise": pair.noise,
     }
 
 
@@ -184,7 +186,7 @@ def read_pair(path: Path) -> TrainingPair:
 
 def from_record(given: Tensor, wanted: Tensor, record: dict[str, Any]) -> TrainingPair:
     """A pair of its images and its record."""
-    beside = ("grid", "context", "context_schema", "rescale")
+    beside = ("grid", "context", "context_schema", "rescale", "noise")
     return TrainingPair(
         given,
         wanted,
@@ -192,6 +194,7 @@ def from_record(given: Tensor, wanted: Tensor, record: dict[str, Any]) -> Traini
         context=Context.from_vector(tuple(record["context"])),
         provenance={name: value for name, value in record.items() if name not in beside},
         rescale=(record["rescale"][0], record["rescale"][1]),
+        noise=record["noise"],
     )
 
 

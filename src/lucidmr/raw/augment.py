@@ -34,8 +34,8 @@ def augmented(images: _Images, noise_sd: float, generator: Generator) -> tuple[_
     """
     u = torch.rand(3, generator=generator).tolist()
     images = _oriented(images, int(16 * u[0]))
-    if u[1] < 0.5:
-        images, noise_sd = _reduced(images, noise_sd, exp(u[2] * log(0.5)))
+    if u[1] < 0.7:
+        images, noise_sd = _reduced(images, noise_sd, exp(u[2] * log(0.4)))
     return _recoloured(images, noise_sd, generator)
 
 

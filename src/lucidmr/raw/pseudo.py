@@ -16,9 +16,13 @@ from lucidmr.raw.augment import LEAST_MATRIX, augmented, cut_out, excited, slab_
 from lucidmr.raw.scan import RawScan
 from lucidmr.raw.volume import Volume
 
+SYNTHETIC: Final = "synthetic"
+"""Source of scans of random anatomy."""
 MAX_COILS = 16
 _THIN: Final = 2.0
 """Slices that are at most so many mm or in-plane pixels apart make a volume."""
+_MOST_PARTITIONS: Final = 4
+"""Of a volume that make a thick slice."""
 _MOST_PIXELS: Final = (40_000, 600_000)
 """Of a scan, 2D and 3D: what a few squares need, and what does not take long."""
 _MOST_SAMPLES: Final = (200_000, 3_000_000)
@@ -88,14 +92,24 @@ def pseudo_raw(slices: NativeSlices, chosen: int | slice, generator: Generator, 
         Raw multi-coil k-space whose noise is that of the image.
     """
     first = chosen if isinstance(chosen, int) else chosen.start or 0
-    images = slices.images[first : first + 1] if isinstance(chosen, int) else excited(slices.images[chosen])
-    images, noise_sd = (images / slices.signal).clamp_min(0.0), slices.noise_sd / slices.signal
+    if isinstance(chosen, slice):
+        images, noise_sd = excited(slices.images[chosen]), slices.noise_sd
+    else:
+        most = _MOST_PARTITIONS if augment and slices.is_volume else 1
+        images, noise_sd = _thick_slice(slices, first, int(torch.randint(1, most + 1, (1,), generator=generator)))
+    images, noise_sd = (images / slices.signal).clamp_min(0.0), noise_sd / slices.signal
     if augment:
         images, noise_sd = augmented(images, noise_sd, generator)
     coils = _draw_coils(generator)
     if augment or len(images) > 1:
         images = cut_out(images, _most_pixels(coils, len(images)), generator, augment)
     return _received(images, noise_sd, coils, f"{slices.source}[{first}]", generator)
+
+
+def _thick_slice(slices: NativeSlices, first: int, partitions: int) -> tuple[Tensor, float]:
+    """The mean of some adjacent slices, as a thicker one shows them, and its noise: thick slices are the cleanest."""
+    together = slices.images[first : first + partitions]
+    return together.mean(0, keepdim=True), slices.noise_sd / sqrt(len(together))
 
 
 @dataclass(frozen=True)
@@ -139,7 +153,7 @@ def synthetic_raw(is_3d: bool, generator: Generator) -> RawScan:
     slices = 2 * round(8.0 * 2.5 ** u[0]) if is_3d else 1
     side = sqrt(_most_pixels(coils, slices)) * (0.6 + 0.4 * u[1])
     freq, phase = (max(LEAST_MATRIX, 2 * round(0.5 * side * aspect)) for aspect in (1.0, 0.75 + 0.25 * u[2]))
-    return _received(random_anatomy((slices, freq, phase), generator), 0.0, coils, "synthetic", generator)
+    return _received(random_anatomy((slices, freq, phase), generator), 0.0, coils, SYNTHETIC, generator)
 
 
 def _received(

@@ -159,19 +159,20 @@ def resample(image: AnyImage, plan: Sequence[Resampling]) -> AnyImage:
     """
     dimensions = len(plan[0].weights)
     padded = F.pad(image, [_MARGIN, _MARGIN] * dimensions)
-    flat, strides = padded.flatten(-3), _strides(padded.shape[-3:])[-dimensions:]
-    return torch.cat([_read(flat, strides, piece) for piece in plan], -1).reshape(image.shape)
+    strides = _strides(padded.shape[-3:])[-dimensions:]
+    # One by one: a view into several images is copied whole each time that it is read.
+    images = padded.flatten(-3).reshape(-1, prod(padded.shape[-3:]))
+    read = [torch.cat([_read(flat, strides, piece) for piece in plan]) for flat in images]
+    return torch.stack(read).reshape(image.shape)
 
 
-def _read(
-    flat: Inexact[Tensor, "... stored"], strides: Sequence[int], piece: Resampling
-) -> Inexact[Tensor, "... pixel"]:
+def _read(flat: Inexact[Tensor, " stored"], strides: Sequence[int], piece: Resampling) -> Inexact[Tensor, " pixel"]:
     """Interpolate at the pixels of one piece. The next tap is the same index in a view that starts a stride later."""
     span = flat.shape[-1] - 3 * sum(strides)
 
     def summed(axis: int, start: int) -> Tensor:
         if axis == len(strides):
-            return flat[..., start : start + span].index_select(-1, piece.base)
+            return flat[start : start + span].index_select(0, piece.base)
         taps = [piece.weights[axis, tap] * summed(axis + 1, start + tap * strides[axis]) for tap in range(4)]
         return (taps[0] + taps[1]) + (taps[2] + taps[3])
 

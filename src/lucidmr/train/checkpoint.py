@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import torch
 
-from lucidmr.corpus.files import whole_file
 from lucidmr.errors import LucidError
+from lucidmr.files import whole_file
 from lucidmr.network.ce_unet import CEUNet
 
 CHECKPOINT: Final = "checkpoint.pt"

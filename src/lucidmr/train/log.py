@@ -10,9 +10,9 @@ from typing import Any, Final, TextIO
 from jaxtyping import Float
 from torch import Tensor
 
-from lucidmr.corpus.files import whole_file
 from lucidmr.drawing.pictures import Window, grey_png
 from lucidmr.errors import LucidError
+from lucidmr.files import whole_file
 
 LOG: Final = "log.jsonl"
 PICTURES: Final = "validation"

@@ -56,7 +56,7 @@ class TrainSettings:
     loss_floor: float = 0.005
     ema: float = 0.999
     target: TargetKind = "low_variance"
-    synthetic_share: float = 0.3
+    synthetic_share: float = 0.5
     augment: bool = True
     precision: Precision = "bf16"
     workers: int = 1

@@ -1,22 +1,34 @@
 """Squares that a network is trained on, cut from a simulated pair."""
 
 from collections.abc import Iterator
+from math import exp
+from typing import Final
 
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 from torch.nn.functional import pad
 
+from lucidmr.context import Context
 from lucidmr.pairs.simulate import TrainingPair, crop, stack
+from lucidmr.physics.image_noise import estimate_noise
+from lucidmr.raw.pseudo import SYNTHETIC
 from lucidmr.train.settings import TrainSettings
 
-_ENOUGH = 100_000
+_ENOUGH: Final = 100_000
 """Pixels that the intensity range is taken from, at least."""
+
+
+_MISJUDGED: Final = 0.2
+"""Spread of the natural logarithm of the noise that the network is told: no estimate
+is exact, and the network must not trust it blindly."""
+_NOT_TOLD: Final = 0.1
+"""Share of pairs whose noise the network is not told."""
 
 
 def squares(
     pair: TrainingPair, settings: TrainSettings, generator: Generator
-) -> Iterator[tuple[Float[Tensor, "slice f p"], Float[Tensor, "1 f p"]]]:
+) -> tuple[list[tuple[Float[Tensor, "slice f p"], Float[Tensor, "1 f p"]]], Context]:
     """Squares around random pixels of tissue, on a scale like the standardization's but not always the same.
 
     Args:
@@ -24,14 +36,40 @@ def squares(
         settings: How many, how large, and of how many slices.
         generator: Source of all randomness.
 
-    Yields:
-        Input and target.
+    Returns:
+        Input and target of each, and what the network is told of them: the pair's context with the noise of its input.
     """
-    size, slices = settings.crop, settings.network.slices
     low, high = _range(pair.input)
-    jitter = torch.randn(2, generator=generator)
+    jitter = torch.randn(3, generator=generator)
     spread = float((high - low).clamp_min(1e-6) * torch.exp(0.25 * jitter[0]))
     offset = float(low + 0.03 * spread * jitter[1])
+    context = pair.context
+    if float(torch.rand(1, generator=generator)) >= _NOT_TOLD:
+        context = context.with_noise(exp(_MISJUDGED * float(jitter[2])) * _noise_told(pair) / spread)
+    return list(_cut(pair, settings, (low, high), (offset, spread), generator)), context
+
+
+def _noise_told(pair: TrainingPair) -> float:
+    """The noise as it is estimated in use, which takes fine structure for noise here and there.
+
+    Synthetic anatomy is so full of fine structure that estimates mean nothing there: its true noise is told.
+    """
+    if pair.provenance["source"] == SYNTHETIC:
+        return pair.noise
+    extents = zip((pair.context.extent_freq, pair.context.extent_phase), pair.grid, pair.input.shape[1:], strict=True)
+    freq, phase = (min(1.0, 2.0**extent * pixels / stored) for extent, pixels, stored in extents)
+    return estimate_noise(pair.input, (freq, phase)).sd
+
+
+def _cut(
+    pair: TrainingPair,
+    settings: TrainSettings,
+    window: tuple[Tensor, Tensor],
+    scale: tuple[float, float],
+    generator: Generator,
+) -> Iterator[tuple[Float[Tensor, "slice f p"], Float[Tensor, "1 f p"]]]:
+    size, slices = settings.crop, settings.network.slices
+    low, high = window
     for _ in range(settings.crops_per_slice):
         part = stack(pair, int(torch.randint(len(pair.target), (1,), generator=generator)), slices)
         tissue = (part.target[0] > low + 0.15 * (high - low)).nonzero()
@@ -41,7 +79,7 @@ def squares(
             max(0, min(pixels - size, round(float(at) * pixels / stored - size * (0.2 + 0.6 * u))))
             for at, pixels, stored, u in zip(pixel, pair.grid, pair.input.shape[1:], shift, strict=True)
         )
-        given, wanted = crop(part, size, (freq, phase), offset, spread)
+        given, wanted = crop(part, size, (freq, phase), *scale)
         yield _padded(given, size), _padded(wanted, size)
 
 

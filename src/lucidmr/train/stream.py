@@ -2,7 +2,9 @@
 
 import signal
 from collections.abc import Iterator, Sequence
+from math import sqrt
 from pathlib import Path
+from typing import Final
 
 import torch
 from torch import Generator, Tensor
@@ -26,6 +28,10 @@ Sources = Sequence[NativeSlices] | CorpusPairs
 """What a stream is made of."""
 Example = tuple[Tensor, Tensor, Tensor]
 """Inputs (crop, slice, freq, phase), targets (crop, 1, freq, phase), contexts (crop, field)."""
+
+
+_CLEAN: Final = 0.015
+"""Noise over tissue signal below which a volume is not preferred any more."""
 
 
 def gather(folders: Sequence[Path], settings: TrainSettings) -> Sources:
@@ -84,7 +90,8 @@ class PairStream(Dataset[Example]):
     """Simulated scans cut into squares.
 
     A share of them is synthetic anatomy. For the others a volume is chosen with a probability that grows with the
-    square root of its number of slices, so that a few long 3D scans do not crowd out the rest. A corpus has its own
+    square root of its number of slices, so that a few long 3D scans do not crowd out the rest, and with its quality:
+    faint noise can only be simulated from images with less. A corpus has its own
     row of pairs: where item i is not synthetic it is cut from the reconstruction that ``lucidmr simulate`` writes as
     pair i.
     """
@@ -102,9 +109,9 @@ class PairStream(Dataset[Example]):
             raise IndexError(index)
         with one_thread():
             pair = self.pair(index)
-            cut = squares(pair, self.settings, item_generator(self.settings.seed, index, "squares"))
+            cut, context = squares(pair, self.settings, item_generator(self.settings.seed, index, "squares"))
             inputs, targets = (torch.stack(images) for images in zip(*cut, strict=True))
-        return inputs, targets, torch.tensor(pair.context.vector).expand(len(inputs), -1)
+        return inputs, targets, torch.tensor(context.vector).expand(len(inputs), -1)
 
     def pair(self, index: int) -> TrainingPair:
         """The pair that item ``index`` is cut from, all slices of it."""
@@ -119,12 +126,17 @@ class PairStream(Dataset[Example]):
 
     def _drawn(self, volumes: Sequence[NativeSlices], generator: Generator) -> RawScan:
         """Raw data of a slice or a slab of one of the volumes."""
-        weights = torch.tensor([len(slices.images) for slices in volumes]).float().sqrt()
+        weights = torch.tensor([_weight(slices) for slices in volumes])
         slices = volumes[int(torch.multinomial(weights, 1, generator=generator))]
         count = len(slices.images)
         index = int(torch.randint(count, (1,), generator=generator))
         chosen = slab_around(index, count, generator) if self.settings.network.slices > 1 else index
         return pseudo_raw(slices, chosen, generator, self.settings.augment)
+
+
+def _weight(slices: NativeSlices) -> float:
+    """How often a volume is chosen, relative to others."""
+    return sqrt(len(slices.images)) / max(slices.noise_sd / slices.signal, _CLEAN)
 
 
 def batches(stream: PairStream, first: int, share: Share = WHOLE) -> Iterator[Example]:

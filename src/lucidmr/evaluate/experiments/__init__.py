@@ -7,13 +7,15 @@ from lucidmr.evaluate.bench import Bench, Experiment
 from lucidmr.evaluate.experiments.acceleration import acceleration
 from lucidmr.evaluate.experiments.artifacts import artifacts
 from lucidmr.evaluate.experiments.dimensions import dimensions
-from lucidmr.evaluate.experiments.edge_sharpness import sharpness
+from lucidmr.evaluate.experiments.edge_sharpness import SLICES, sharpness
 from lucidmr.evaluate.experiments.noise_dial import noise_dial
-from lucidmr.evaluate.experiments.pairs import pairs
+from lucidmr.evaluate.experiments.pairs import SCENARIOS, SPECIMENS, pairs
 from lucidmr.evaluate.experiments.protocols import protocols
 from lucidmr.evaluate.experiments.trust import trust
 from lucidmr.evaluate.experiments.vendors import vendors
 from lucidmr.evaluate.finding import Finding
+from lucidmr.evaluate.peers import TILE
+from lucidmr.evaluate.sharpening import SLAB
 
 EXPERIMENTS: Final[Mapping[str, Experiment]] = {
     "dimensions": dimensions,
@@ -27,6 +29,12 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = {
     "trust": trust,
 }
 """By their names on the command line, in the paper's order."""
+TAKEN: Final[Mapping[str, str]] = {
+    "images, noise": "the middle one of every series",
+    "images, sharpness": f"{SLICES} in the middle of every series, projections of {SLAB}",
+    "images, pairs": f"{SPECIMENS} specimens, {SCENARIOS} scenarios each; peers tuned on the middle {TILE} x {TILE}",
+}
+"""What of the data experiments look at, where not just a rough answer is wanted."""
 
 
 def run_experiment(name: str, bench: Bench) -> Finding:

@@ -7,12 +7,12 @@ from typing import Final
 import torch
 
 from lucidmr.context import Enhancement
-from lucidmr.enhance.probe import homogeneous_mask
 from lucidmr.evaluate.bench import Bench
 from lucidmr.evaluate.finding import Figure, Finding, Table
 from lucidmr.evaluate.plates import magnified_plate
 from lucidmr.evaluate.sharpness import Direction, edge_sharpness
 from lucidmr.evaluate.specimens import Quality, Specimen, acquire, enhanced, quality, specimens, volume
+from lucidmr.physics.image_noise import homogeneous_mask
 from lucidmr.physics.sampling import AxisSampling, Sampling
 from lucidmr.physics.undersampling import UniformUndersampling
 from lucidmr.reconstruct.settings import Grappa, Reconstruction

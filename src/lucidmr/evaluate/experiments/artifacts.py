@@ -13,13 +13,14 @@ from torch.nn import functional as F
 
 from lucidmr.context import Enhancement
 from lucidmr.enhance.pipeline import EnhancedSeries
-from lucidmr.enhance.probe import body_mask
 from lucidmr.evaluate.bench import Bench
 from lucidmr.evaluate.finding import Cell, Figure, Finding, Table
-from lucidmr.evaluate.peers import remove_gibbs, unsharp_mask
+from lucidmr.evaluate.peers import remove_gibbs, sharpened
 from lucidmr.evaluate.plates import magnified_plate, plate
+from lucidmr.evaluate.sharpness import Direction, edge_sharpness
 from lucidmr.evaluate.specimens import Simulation, Specimen, acquire, enhanced, phantom_volume, specimens
 from lucidmr.physics.fourier import IN_PLANE, resize_kspace, to_image, to_kspace
+from lucidmr.physics.image_noise import body_mask
 from lucidmr.physics.sampling import AxisSampling, Sampling
 from lucidmr.reconstruct.settings import Reconstruction
 
@@ -35,6 +36,8 @@ _LOST: Final = 0.3
 """Share of signal from which on it counts as lost."""
 _CYCLES: Final = 0.6
 """Largest slope of the field's phase, cycles per pixel of low resolution: more than half is beyond it."""
+
+_DIRECTIONS: Final[tuple[Direction, ...]] = ("freq", "phase")
 
 Plane = Float[Tensor, "freq phase"]
 
@@ -138,7 +141,7 @@ def _ringing(bench: Bench, specimen: Specimen, name: str) -> Ringing:
         series = enhanced(bench, simulation, f"{name}-{turn}", _enhancement(specimen))
         draws.append((series, simulation))
     index = len(draws[0][0]) // 2
-    methods = [_methods(series, index) for series, _ in draws]
+    methods = [_methods(bench, series, index) for series, _ in draws]
     truth = draws[0][0].interpolated(draws[0][1].truth[index][None])[0]
     grid = draws[0][0].standardization.grid
     pixel = grid[0] / _halved(specimen).freq.width
@@ -151,25 +154,31 @@ def _ringing(bench: Bench, specimen: Specimen, name: str) -> Ringing:
     return Ringing(specimen.name, energy, {**methods[0], "truth": truth})
 
 
-def _methods(series: EnhancedSeries, index: int) -> dict[str, Plane]:
+def _methods(bench: Bench, series: EnhancedSeries, index: int) -> dict[str, Plane]:
     """The image as stored, enhanced, and by peers, all on the grid of the enhanced one."""
     stored = torch.from_numpy(series.source.image(index))
-    images = {
-        "zero-filled": torch.from_numpy(series.original(index)),
-        "lucidmr": torch.from_numpy(series.image(index)),
-        "unsharp mask": series.interpolated(unsharp_mask(stored, 1.0)[None])[0],
-    }
-    removed = remove_gibbs(_native(stored, series))
+    filled, ours = torch.from_numpy(series.original(index)), torch.from_numpy(series.image(index))
+    acquired = _acquired_matrix(series)
+
+    def sharpness(image: Plane) -> float:
+        found = (
+            edge_sharpness(filled, image, along, bench.generator("edges"), pixels / samples)
+            for along, pixels, samples in zip(_DIRECTIONS, series.standardization.grid, acquired, strict=True)
+        )
+        return fmean(one.sharpness.value for one in found)
+
+    unsharp = sharpened(stored, lambda image: sharpness(series.interpolated(image[None])[0]), sharpness(ours))
+    images = {"zero-filled": filled, "lucidmr": ours, "unsharp mask": series.interpolated(unsharp[None])[0]}
+    # Subvoxel shifts have a meaning on the matrix that was acquired.
+    removed = remove_gibbs(_resized(stored, acquired))
     if removed is not None:
-        filled = _resized(removed, (stored.shape[0], stored.shape[1]))
-        images["DIPY"] = series.interpolated(filled[None])[0]
+        images["DIPY"] = series.interpolated(_resized(removed, (stored.shape[0], stored.shape[1]))[None])[0]
     return images
 
 
-def _native(image: Plane, series: EnhancedSeries) -> Float[Tensor, "native_freq native_phase"]:
-    """Zero-filled images on the matrix that was acquired, where subvoxel shifts have a meaning."""
-    matrix = series.acquisition.matrix
-    return _resized(image, (round(matrix.freq or image.shape[0]), round(matrix.phase or image.shape[1])))
+def _acquired_matrix(series: EnhancedSeries) -> tuple[int, int]:
+    matrix, stored = series.acquisition.matrix, series.standardization.matrix
+    return round(matrix.freq or stored[0]), round(matrix.phase or stored[1])
 
 
 def _resized(image: Plane, matrix: tuple[int, int]) -> Float[Tensor, "new_freq new_phase"]:
@@ -183,22 +192,29 @@ def _beside_edges(truth: Plane, pixel: float) -> Tensor:
     Elsewhere what low resolution cannot separate would count as ringing.
     """
     reach = round(pixel)
-    smooth = F.avg_pool2d(truth[None, None], 2 * reach + 1, 1, reach, count_include_pad=False)[0, 0]
-    slope = torch.stack(torch.gradient(smooth)).square().sum(0)
+    slope = torch.stack(torch.gradient(_box_mean(truth, reach))).square().sum(0)
     steep = slope >= slope.flatten().kthvalue(round((1.0 - _EDGES) * slope.numel())).values
-    near, far = (
-        F.max_pool2d(steep[None, None].float(), 2 * round(reach * pixel) + 1, 1, round(reach * pixel))[0, 0] > 0
-        for reach in _BESIDE
-    )
+    near, far = (_box_max(steep.float(), round(distance * pixel)) > 0 for distance in _BESIDE)
     beside = far & ~near
-    most = F.max_pool2d(slope[None, None], 2 * reach + 1, 1, reach)[0, 0]
+    most = _box_max(slope, reach)
     return beside & (most <= most[beside].quantile(_FLAT))
 
 
 def _oscillation(error: Plane, pixel: float) -> Plane:
     """What changes within two periods of ringing, each two acquired pixels; the rest is shading."""
-    reach = round(2 * pixel)
-    return error - F.avg_pool2d(error[None, None], 2 * reach + 1, 1, reach, count_include_pad=False)[0, 0]
+    return error - _box_mean(error, round(2 * pixel))
+
+
+def _box_mean(image: Plane, reach: int) -> Plane:
+    """Mean over a square; the border counts only what exists."""
+    along = F.avg_pool2d(image[None], (2 * reach + 1, 1), 1, (reach, 0), count_include_pad=False)
+    return F.avg_pool2d(along, (1, 2 * reach + 1), 1, (0, reach), count_include_pad=False)[0]
+
+
+def _box_max(image: Plane, reach: int) -> Plane:
+    """Largest value in a square."""
+    along = F.max_pool2d(image[None], (2 * reach + 1, 1), 1, (reach, 0))
+    return F.max_pool2d(along, (1, 2 * reach + 1), 1, (0, reach))[0]
 
 
 def dephased(specimen: Specimen, pixel: float) -> Specimen:

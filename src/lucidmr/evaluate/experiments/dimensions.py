@@ -6,15 +6,17 @@ from typing import Any, Final
 
 from lucidmr.context import Enhancement
 from lucidmr.enhance.pipeline import EnhancedSeries, middle_image
-from lucidmr.evaluate.bench import Bench, before_after
-from lucidmr.evaluate.finding import Cell, Finding, Table, shown
-from lucidmr.evaluate.plates import magnified_plate
+from lucidmr.evaluate.bench import BeforeAfter, Bench, before_after
+from lucidmr.evaluate.finding import Cell, Figure, Finding, Table, shown
+from lucidmr.evaluate.plates import magnified_plate, plate
 from lucidmr.evaluate.response import LocalResponse, series_response
-from lucidmr.evaluate.sharpness import Interval, bootstrap_median
+from lucidmr.evaluate.sharpening import projected_along_freq, reformatted, scales_of, slab_of
+from lucidmr.evaluate.sharpness import Interval, bootstrap_median, edge_sharpness
 
 _TITLE: Final = "Dimensions (3.1)"
 _NOISE_REDUCTION: Final = 3.0
 _GAIN: Final = 2.0
+_ALONG_SLICE: Final = "+ slice k_max"
 
 
 def dimensions(bench: Bench) -> Finding:
@@ -35,6 +37,7 @@ def dimensions(bench: Bench) -> Finding:
     images = {step: before_after(series, [index]) for step, series in enhanced.items()}
     responses = {step: series_response(series, index) for step, series in enhanced.items()}
     widths = {step: _widths(bench, response) for step, response in responses.items()}
+    slabs = _slabs(enhanced)
     before = next(iter(images.values())).before[0]
     original = _before(bench, next(iter(responses.values())))
     return Finding(
@@ -42,13 +45,14 @@ def dimensions(bench: Bench) -> Finding:
         _TITLE,
         f"{name}: five reconstructions of the same original, each asking for one more. The local response is what "
         "becomes of a faint point: narrower is sharper, a lower peak means that it was weakened.",
-        (_table(enhanced, {"original": original, **widths}),),
+        (_table(enhanced, {"original": original, **widths}), *_slice_tables(bench, enhanced, slabs)),
         (
             magnified_plate(
                 name,
                 "The most detailed part of the original and of every step; freq runs downwards, phase to the right.",
                 [("original", before), *((step, pair.after[0]) for step, pair in images.items())],
             ),
+            *_slice_figures(name, slabs),
         ),
         {"series": name, "steps": {step: _plain(found) for step, found in {"original": original, **widths}.items()}},
         notes + _missing(found[name]),
@@ -65,16 +69,46 @@ def steps(series: EnhancedSeries) -> dict[str, Enhancement]:
         found["+ partial Fourier"] = asked = replace(asked, restore_partial_fourier=True)
     found["+ phase k_max"] = asked = replace(asked, gain_phase=_GAIN)
     if series.model.network.settings.slices > 1:
-        found["+ slice k_max"] = replace(asked, gain_slice=_GAIN)
+        found[_ALONG_SLICE] = replace(asked, gain_slice=_GAIN)
     return found
 
 
 def _missing(found: Mapping[str, Enhancement]) -> tuple[str, ...]:
     lines = {
         "+ partial Fourier": "the header tells of no partial Fourier along phase: that step was left out",
-        "+ slice k_max": "not a 3D series that 3D weights fit: the step along slice was left out",
+        _ALONG_SLICE: "not a 3D series that 3D weights fit: the step along slice was left out",
     }
     return tuple(line for step, line in lines.items() if step not in found)
+
+
+def _slabs(enhanced: Mapping[str, EnhancedSeries]) -> dict[str, BeforeAfter]:
+    """Adjacent images of the last two steps, without and with a gain along slice, where it was asked for."""
+    last = list(enhanced)[-2:] if _ALONG_SLICE in enhanced else []
+    found = {step: slab_of(enhanced[step]) for step in last}
+    return {step: slab for step, slab in found.items() if slab is not None}
+
+
+def _slice_tables(
+    bench: Bench, enhanced: Mapping[str, EnhancedSeries], slabs: Mapping[str, BeforeAfter]
+) -> tuple[Table, ...]:
+    rows = []
+    for step, slab in slabs.items():
+        scale = scales_of(enhanced[step]).slice or 1.0
+        kinds = (reformatted(slab), projected_along_freq(slab))
+        edges = [edge_sharpness(*images, "freq", bench.generator("edges"), scale) for images in kinds]
+        rows.append((step, *(cell for one in edges for cell in (shown(one.sharpness), float(one.edges)))))
+    heads = ("step", "planes of slice and phase", "edges", "projection along freq", "edges ")
+    return (Table("Edge sharpness along slice [95 % interval over edges]", heads, tuple(rows)),) if rows else ()
+
+
+def _slice_figures(name: str, slabs: Mapping[str, BeforeAfter]) -> tuple[Figure, ...]:
+    if not slabs:
+        return ()
+    planes = {step: reformatted(slab) for step, slab in slabs.items()}
+    middle = len(next(iter(planes.values())).before) // 2
+    images = [("original", next(iter(planes.values())).before[middle])]
+    images += [(step, plane.after[middle]) for step, plane in planes.items()]
+    return (plate(f"{name}, reformatted", "A plane of slice (downwards) and phase.", images),)
 
 
 Widths = tuple[Interval, Interval, Interval]

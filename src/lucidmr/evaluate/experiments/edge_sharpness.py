@@ -14,12 +14,11 @@ from lucidmr.evaluate.plates import magnified_plate
 from lucidmr.evaluate.sharpening import Along, Outcome, Trial, asked_directions, outcomes
 from lucidmr.evaluate.sharpness import ENOUGH
 
-_REQUESTS: Final = (1.0, 1.5, 2.0, 3.0, 4.0)
-_QUICK_REQUESTS: Final = (1.0, 2.0, 4.0)
+_REQUESTS: Final = (1.0, 2.0, 4.0)
 _USUAL: Final = 2.0
 """Both the gain and the noise reduction at which sharpness is reported."""
 _MILD_GAIN: Final = 1.5
-_SLICES: Final = 2
+SLICES: Final = 2
 """Source images per series."""
 _TITLE: Final = "Edge sharpness (3.3)"
 _ALONG: Final[tuple[Along, ...]] = ("freq", "phase", "slice")
@@ -60,11 +59,11 @@ def sharpness(bench: Bench) -> Finding:
 
 
 def _measure(bench: Bench, series: ImageSeries) -> list[Outcome]:
-    slices, requests = (1, _QUICK_REQUESTS) if bench.quick else (_SLICES, _REQUESTS)
+    slices = 1 if bench.quick else SLICES
     found: list[Outcome] = []
     for along in asked_directions(bench.enhance(series, Trial("freq").enhancement)):
         usual = Trial(along)
-        trials = {Trial(along, usual.gain, request) for request in requests} | {Trial(along, _MILD_GAIN)}
+        trials = {Trial(along, usual.gain, request) for request in _REQUESTS} | {Trial(along, _MILD_GAIN)}
         for trial in sorted(trials):
             found += outcomes(bench, series, trial, slices, slab=trial == usual)
     return found

@@ -14,7 +14,6 @@ from lucidmr.dicom.series import ImageSeries
 from lucidmr.drawing.charts import Point, intervals
 from lucidmr.drawing.pictures import Picture, auto_window
 from lucidmr.enhance.pipeline import middle_image
-from lucidmr.enhance.probe import body_mask
 from lucidmr.errors import LucidError
 from lucidmr.evaluate.bars import interval
 from lucidmr.evaluate.bench import Bench, Circle, before_after
@@ -22,6 +21,7 @@ from lucidmr.evaluate.finding import Figure, Finding, Table, shown
 from lucidmr.evaluate.noise import homogeneous_regions, noise_reduction, repeated_noise_reduction
 from lucidmr.evaluate.plates import plate
 from lucidmr.evaluate.repeats import Repeat, find_repeats
+from lucidmr.physics.image_noise import body_mask
 
 REQUESTS: Final = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
 _QUICK_REQUESTS: Final = (1.0, 2.0, 4.0)
@@ -80,9 +80,7 @@ def noise_dial(bench: Bench) -> Finding:
         (_overall(factors, dials, bench.seed), _by_series(dials)),
         (_chart(factors, bench.seed), _picture(bench, next(iter(dials)))),
         {
-            "series": {
-                name: {f"{wanted:g}": asdict(one) for wanted, one in dial.items()} for name, dial in dials.items()
-            },
+            "series": {name: _plain(dial) for name, dial in dials.items()},
             "repeated": {f"{wanted:g}": values for wanted, values in repeated.items()},
         },
         notes,

@@ -24,6 +24,13 @@ from lucidmr.shapes import Image
 TITLE: Final = "Simulated pairs"
 CONVENTIONAL: Final = "conventional reconstruction"
 OURS: Final = "lucidmr"
+WITHOUT: Final = "lucidmr without context"
+SPECIMENS: Final = 8
+SCENARIOS: Final = 3
+"""Of each specimen."""
+_RANGES: Final = DegradationRanges(noise=(0.03, 0.15), noise_reduction=(2.0, 8.0), leave_noise_probability=0.0)
+"""Of training, but for those that leave nothing to be gained: an image with less noise, or one that is to stay as it
+is, comes no closer to its truth by any method."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +65,19 @@ def pairs(bench: Bench) -> Finding:
     Returns:
         The finding.
     """
-    found, notes = specimens(bench, 2 if bench.quick else 8)
-    peers = [peer for peer in DENOISERS if peer.installed and (peer.tile > 96 or not bench.quick)]
+    found, notes = specimens(bench, 2 if bench.quick else SPECIMENS)
+    peers = [peer for peer in DENOISERS if peer.installed]
     notes += [f"{peer.name}: needs {peer.package} (extra peers)" for peer in DENOISERS if not peer.installed]
-    scored = [_score(bench, one, number, peers) for one in found for number in range(1 if bench.quick else 3)]
-    best = max((peer.name for peer in peers), key=lambda name: fmean(one.gain(name) for one in scored), default="")
+    scored = [_score(bench, one, number, peers) for one in found for number in range(1 if bench.quick else SCENARIOS)]
+    others = [peer.name for peer in peers] + ([WITHOUT] if bench.without_context else [])
+    best = max(others, key=lambda name: fmean(one.gain(name) for one in scored), default="")
     ours = _by_specimen(scored, OURS, CONVENTIONAL)
     measures = {"psnr": ours}
     if best:
         measures["psnr peers"] = _by_specimen(scored, OURS, best)
-    table = _table(bench, scored, [CONVENTIONAL, OURS, *(peer.name for peer in peers)])
+    if bench.without_context:
+        measures["context"] = _by_specimen(scored, OURS, WITHOUT)
+    table = _table(bench, scored, [CONVENTIONAL, OURS, *others])
     interval = bootstrap_median(torch.tensor(list(ours.values())), bench.generator("pairs"))
     return Finding(
         "pairs",
@@ -85,14 +95,16 @@ def pairs(bench: Bench) -> Finding:
 def _score(bench: Bench, specimen: Specimen, number: int, peers: list[Peer]) -> Scored:
     generator = bench.generator(f"pair {specimen.name} {number}")
     scan = specimen.scan
-    drawn = draw_degradation(DegradationRanges(), specimen.full, scan.n_coils, 0.0, generator)
+    drawn = draw_degradation(_RANGES, specimen.full, scan.n_coils, 0.0, generator)
     how = draw_reconstruction(drawn, scan.matrix, scan.maps is not None, generator)
     asked, target = _asked(drawn)
     simulation = simulate(specimen, replace(drawn, target=target), how)
     series = enhanced(bench, simulation, f"pair-{_safe(specimen.name)}-{number}", asked)
     truth = series.interpolated(simulation.truth)[0]
     images = {CONVENTIONAL: torch.from_numpy(series.original(0)), OURS: torch.from_numpy(series.image(0))}
-    noise, reached = series.dial(0).noise, {}
+    if bench.without_context:
+        images[WITHOUT] = torch.from_numpy(replace(series, model=bench.without_context, dials={}).image(0))
+    noise, reached = series.noise(0), {}
     for peer in peers:
         plane = torch.from_numpy(series.source.image(0))
         if noise.sd > 0:
@@ -166,7 +178,7 @@ def _row(one: Scored) -> tuple[str | float | None, ...]:
 
 
 def _figure(one: Scored) -> Figure:
-    names = [CONVENTIONAL, OURS, *(name for name in one.images if name in ("non-local means", "BM3D")), "truth"]
+    names = [CONVENTIONAL, OURS, *(name for name in one.images if name in (WITHOUT, "non-local means")), "truth"]
     asked = f"noise reduction {one.asked.noise_reduction:.1f}, gains {one.asked.gain_freq:.1f}, "
     return magnified_plate(
         f"A scenario on {one.specimen}",

@@ -10,7 +10,6 @@ from torch import Tensor
 from lucidmr.context import Enhancement
 from lucidmr.drawing.pictures import Window, map_png, uri
 from lucidmr.enhance.pipeline import EnhancedSeries
-from lucidmr.enhance.probe import NoiseEstimate, band_noise, body_mask
 from lucidmr.evaluate.bench import Bench
 from lucidmr.evaluate.fidelity import Whiteness, whiteness
 from lucidmr.evaluate.finding import Figure, Finding, Table, shown
@@ -28,6 +27,7 @@ from lucidmr.evaluate.plates import plate
 from lucidmr.evaluate.response import LocalResponse, series_response
 from lucidmr.evaluate.sharpness import bootstrap_median
 from lucidmr.evaluate.specimens import Specimen, acquire, enhanced, specimens
+from lucidmr.physics.image_noise import NoiseEstimate, band_noise, body_mask
 from lucidmr.reconstruct.settings import Reconstruction
 from lucidmr.shapes import Image
 from lucidmr.standardize import resample
@@ -81,7 +81,7 @@ class _Scanner:
     def scan(self, specimen: Specimen, turn: int) -> tuple[Plane, Plane]:
         """Before and after on the same grid; the same ``turn`` has the same noise."""
         stored = acquire(specimen, specimen.full, self.how, _NOISE, self._seed + 1 + turn).images
-        return self.series.interpolated(stored)[0], self.series.process(stored, self._dial.calibration)[0]
+        return self.series.interpolated(stored)[0], self.series.process(stored, self._dial)[0]
 
     @property
     def pixel(self) -> tuple[float, float]:

@@ -6,16 +6,17 @@ from typing import Final
 
 from lucidmr.context import Enhancement
 from lucidmr.dicom.series import ImageSeries
-from lucidmr.enhance.pipeline import middle_image
-from lucidmr.evaluate.bench import Bench, before_after
+from lucidmr.evaluate.bench import BeforeAfter, Bench, before_after
 from lucidmr.evaluate.fidelity import Harm, harm
 from lucidmr.evaluate.finding import Cell, Figure, Finding, Table
 from lucidmr.evaluate.plates import magnified_plate
-from lucidmr.evaluate.sharpening import Along, Trial, outcomes, scales_of
+from lucidmr.evaluate.sharpening import adjacent, scales_of
+from lucidmr.evaluate.sharpness import ENOUGH, Direction, edge_sharpness
 
 _NOTHING: Final = Enhancement(1.0, restore_partial_fourier=False)
 _USUAL: Final = Enhancement(2.0, restore_partial_fourier=False)
-_SHOWN: Final = Enhancement(2.0, 2.0, 2.0)
+_SHOWN: Final = Enhancement(2.0, 2.0, 2.0, restore_partial_fourier=False)
+_ALONG: Final[tuple[Direction, ...]] = ("freq", "phase")
 _TITLE: Final = "Any vendor (3.6)"
 _SLICES: Final = 2
 _MOST_SHOWN: Final = 12
@@ -31,7 +32,7 @@ class Row:
         matrix: Acquired, and stored.
         homogeneous: Noise reduction measured at a request of 2; ``None`` where the image shows no noise.
         body: The same over the body.
-        sharpness_freq: Relative edge sharpness at gain 2 along freq; ``None`` where there are too few edges.
+        sharpness_freq: Relative edge sharpness along freq at gain 2 in plane; ``None`` where there are too few edges.
         sharpness_phase: The same along phase.
         residual: Of what a noise reduction of 2 took away.
         harm: Of what changed where nothing was asked.
@@ -57,8 +58,9 @@ def vendors(bench: Bench) -> Finding:
     Returns:
         The finding.
     """
-    rows, notes = bench.each(lambda _, series: _row(bench, series))
-    pictures = [_picture(bench, name) for name in list(rows)[:_MOST_SHOWN]]
+    found, notes = bench.each(lambda name, series: _look(bench, name, series))
+    rows = {name: row for name, (row, _) in found.items()}
+    pictures = [figure for _, figure in found.values()][:_MOST_SHOWN]
     if len(rows) > len(pictures):
         notes += (f"pictures of the first {len(pictures)} of {len(rows)} series",)
     return Finding(
@@ -74,32 +76,36 @@ def vendors(bench: Bench) -> Finding:
     )
 
 
-def _row(bench: Bench, series: ImageSeries) -> Row:
-    quiet = bench.enhance(series, _USUAL)
-    index, facts = middle_image(len(series)), quiet.facts
-    before, after = (side[0] for side in before_after(quiet, [index]))
-    untouched = before_after(bench.enhance(series, _NOTHING), [index])
+def _look(bench: Bench, name: str, series: ImageSeries) -> tuple[Row, Figure]:
+    quiet, sharp = bench.enhance(series, _USUAL), bench.enhance(series, _SHOWN)
+    facts, images = quiet.facts, adjacent(series, _SLICES)
+    before, after = (side[0] for side in before_after(quiet, images[-1:]))
+    untouched = before_after(bench.enhance(series, _NOTHING), images[-1:])
     scales = scales_of(quiet)
     scale = max(scales.freq or 1.0, scales.phase or 1.0)
     measured = quiet.measured
+    sharper = before_after(sharp, images)
+    freq, phase = (_sharpness(bench, sharper, along, getattr(scales, along) or 1.0) for along in _ALONG)
     field = f", {facts.field_strength.value:.2g} T" if facts.field_strength.value else ""
     samples = f"{facts.matrix_freq.value or '?'} x {facts.matrix_phase.value or '?'}".replace(".0", "")
-    return Row(
+    row = Row(
         " ".join(filter(None, (facts.manufacturer.value, facts.model.value))) or "unknown",
         f"{'3D' if facts.three_dimensional.value else '2D'}{field}",
         f"{samples}, stored {series.rows} x {series.columns}",
         None if measured is None else measured.homogeneous,
         None if measured is None else measured.body,
-        _sharpness(bench, series, "freq"),
-        _sharpness(bench, series, "phase"),
+        freq,
+        phase,
         harm(before, after, scale),
         harm(untouched.before[0], untouched.after[0], scale),
     )
+    shown = [("original", before), ("noise reduction 2", after), ("gain 2 too", sharper.after[-1])]
+    return row, magnified_plate(name, "The most detailed part.", shown)
 
 
-def _sharpness(bench: Bench, series: ImageSeries, asked: Along) -> float | None:
-    found = [one for one in outcomes(bench, series, Trial(asked), _SLICES) if one.is_asked and one.is_reliable]
-    return found[0].edges.sharpness.value if found else None
+def _sharpness(bench: Bench, images: BeforeAfter, along: Direction, scale: float) -> float | None:
+    found = edge_sharpness(*images, along, bench.generator("edges"), scale)
+    return found.sharpness.value if found.edges >= ENOUGH else None
 
 
 def _table(rows: Mapping[str, Row]) -> Table:
@@ -114,11 +120,3 @@ def _cells(name: str, row: Row) -> tuple[Cell, ...]:
     sharp = " / ".join("too few edges" if value is None else f"{value:.2f}" for value in gains)
     residual = (f"{row.residual.autocorrelation:.3f}", f"{row.residual.edge_correlation:.2f}")
     return name, row.vendor, row.kind, row.matrix, noise, sharp, *residual, f"{100.0 * row.harm.mean_change:.3f}"
-
-
-def _picture(bench: Bench, name: str) -> Figure:
-    series = bench.series[name]
-    index = [middle_image(len(series))]
-    quiet, sharp = (before_after(bench.enhance(series, asked), index) for asked in (_USUAL, _SHOWN))
-    images = [("original", quiet.before[0]), ("noise reduction 2", quiet.after[0]), ("gain 2 too", sharp.after[0])]
-    return magnified_plate(name, "The most detailed part.", images)

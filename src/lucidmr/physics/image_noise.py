@@ -1,0 +1,274 @@
+"""How noisy an image is, and where its body and its homogeneous tissue lie.
+
+All is measured on the image itself: no noise scan, no region of interest, no repeated acquisition. The noise level and
+the band it lives in come from the Fourier transform and the flattest tissue of the image.
+
+Everything is in the image's own units; lengths are pixels; extents are fractions of the grid's Nyquist frequency.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log, sqrt
+from typing import Final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from lucidmr.shapes import Image, Mask
+
+HOMOGENEOUS_FRACTION: Final = 0.2
+"""The share of the body, least structured first, that counts as homogeneous tissue."""
+
+_MAD_TO_SD: Final = 1.4826  # standard deviation of a Gaussian over its median absolute deviation
+_RIM_DROP: Final = 3.5  # smallest fall of power at the edge of the band; zero-filled partial Fourier alone makes 2
+_RIM_REACH: Final = 0.05  # how far on either side of the edge power is averaged, in Nyquist
+_MAX_SLICES: Final = 16  # an estimate from more slices costs time and gains nothing
+_MAX_SAMPLES: Final = 1_000_000
+
+
+@dataclass(frozen=True)
+class NoiseEstimate:
+    """Noise of a native-grid magnitude image: white and Gaussian inside a rectangle of k-space, absent outside.
+
+    Attributes:
+        sd: Standard deviation per pixel, in the image's units.
+        extent_freq: Half-width of the rectangle along freq over the grid's Nyquist frequency, 0 to 1.
+        extent_phase: The same along phase.
+    """
+
+    sd: float
+    extent_freq: float
+    extent_phase: float
+
+
+def estimate_noise(image: Image, most: tuple[float, float] = (1.0, 1.0)) -> NoiseEstimate:
+    """Estimate the noise of one image or, pooled, of the slices of a series.
+
+    The band ends where the power spectrum of the tissue falls off a cliff (zero-filled images have an empty rim). The
+    level is the median absolute deviation, over the least structured fifth of the body, of what lies in the outer
+    diagonal part of that band, where anatomy has least power (Donoho and Johnstone, Biometrika 81:425, 1994, do the
+    same with the diagonal wavelet band). The very corners are left out: elliptical and Fermi filters empty them.
+
+    Args:
+        image: Magnitude (or signed) image on its native grid.
+        most: Extents (freq, phase) that the header tells; the band is not taken to be wider.
+
+    Returns:
+        The noise level and band. The level is 0 for an image without body or noise. After a strong filter (Hamming)
+        noise is not white inside its band and the level reads low, by about a half.
+    """
+    slices = _some_slices(image.reshape(-1, *image.shape[-2:]).float())
+    body = body_mask(slices)
+    flat = _least_structured(slices, body, HOMOGENEOUS_FRACTION)
+    power = _tissue_power(slices, flat)
+    extents = (min(_extent(power), most[0]), min(_extent(power.mT), most[1]))
+    detail = _diagonal_detail(slices, extents)
+    tissue = detail[flat]
+    sd = _MAD_TO_SD * float(_subsample(tissue).abs().median()) if tissue.numel() else 0.0
+    return NoiseEstimate(sd, *extents)
+
+
+def band_noise(shape: Sequence[int], noise: NoiseEstimate, generator: torch.Generator) -> Image:
+    """Draw white Gaussian noise limited to the band of ``noise``.
+
+    Args:
+        shape: ``(..., freq, phase)``.
+        noise: Standard deviation per pixel and band.
+        generator: Source of randomness; the result lives on its device.
+
+    Returns:
+        A realisation whose expected standard deviation per pixel is ``noise.sd``.
+    """
+    white = torch.randn(tuple(shape), generator=generator, device=generator.device)
+    inside_freq = _nyquist(shape[-2], white.device) <= noise.extent_freq
+    inside_phase = _nyquist(shape[-1], white.device) <= noise.extent_phase
+    band = (inside_freq[:, None] & inside_phase).float()
+    limited: Tensor = torch.fft.ifft2(torch.fft.fft2(white) * band).real
+    return limited * (noise.sd / sqrt(float(band.mean())))
+
+
+def body_mask(image: Image) -> Mask:
+    """Separate body from air and masked background.
+
+    The threshold is the fixed point "half the median of what lies above it" (R. W. Cox, AFNI 3dClipLevel), one for all
+    images given, applied after a light smoothing so that noise does not puncture the mask.
+
+    Args:
+        image: Magnitude or signed image.
+
+    Returns:
+        True in the body; all False for an image of zeros.
+    """
+    smooth = _blur(image.abs(), 1)
+    values = _subsample(smooth[image != 0])
+    # Starting lower would let it slide into the air of a large field of view, higher to bright fat alone.
+    clip = 0.7 * float(values.square().mean().sqrt()) if values.numel() else 0.0
+    for _ in range(50):
+        above = values[values > clip]
+        new = 0.5 * float(above.median()) if above.numel() else 0.0
+        if abs(new - clip) <= 1e-3 * new:
+            break
+        clip = new
+    return (smooth > clip) & (image != 0)
+
+
+def local_structure(image: Image) -> Image:
+    """Measure how much structure surrounds each pixel: the mean squared gradient of the smoothed image.
+
+    Smoothing keeps it blind to the high frequencies in which noise is then measured: picking the places where noise
+    happens to be low would bias its level.
+
+    Args:
+        image: Magnitude or signed image.
+
+    Returns:
+        The squared gradient per pixel, at least 0, averaged over the neighbourhood.
+    """
+    radius = _scale(image)
+    along_freq, along_phase = torch.gradient(_blur(image.float(), radius), dim=(-2, -1))
+    return _blur(along_freq.square() + along_phase.square(), 2 * radius, passes=1)
+
+
+def homogeneous_mask(image: Image, fraction: float = HOMOGENEOUS_FRACTION) -> Mask:
+    """Find homogeneous tissue: of each image, the given fraction of the body with the least local structure.
+
+    Args:
+        image: Magnitude or signed image.
+        fraction: Share of the body to keep, 0 to 1.
+
+    Returns:
+        True in homogeneous tissue.
+    """
+    return _least_structured(image, body_mask(image), fraction)
+
+
+def local_mean(values: Image) -> Image:
+    """Mean over about 9 x 9 pixels of a 256 matrix."""
+    return _blur(values, 2 * _scale(values), passes=1)
+
+
+def _some_slices(images: Float[Tensor, "batch freq phase"]) -> Float[Tensor, "some freq phase"]:
+    """Evenly spread slices, which keep their order."""
+    return images[:: -(-len(images) // _MAX_SLICES)]
+
+
+def _subsample(values: Float[Tensor, " n"]) -> Float[Tensor, " m"]:
+    """Every so many-th value: quantiles of a million are as good as those of a hundred million."""
+    return values[:: max(1, len(values) // _MAX_SAMPLES)]
+
+
+def _scale(image: Image) -> int:
+    """The length, in pixels, of about two pixels of a 256 matrix over the same field of view."""
+    return max(1, round(max(image.shape[-2:]) / 128))
+
+
+def _nyquist(pixels: int, device: torch.device) -> Float[Tensor, " pixels"]:
+    """The magnitude of each Fourier frequency over Nyquist, in the order of ``torch.fft``."""
+    frequency: Tensor = torch.fft.fftfreq(pixels, device=device)
+    return 2.0 * frequency.abs()
+
+
+def _blur(image: Image, radius: int, passes: int = 3) -> Image:
+    """Repeated box average, near enough to a Gaussian; the border counts only what exists."""
+    out = image.reshape(-1, 1, *image.shape[-2:])
+    for _ in range(passes):
+        out = F.avg_pool2d(out, (2 * radius + 1, 1), 1, (radius, 0), count_include_pad=False)
+        out = F.avg_pool2d(out, (1, 2 * radius + 1), 1, (0, radius), count_include_pad=False)
+    return out.reshape(image.shape)
+
+
+def _dilate(mask: Mask, radius: int) -> Mask:
+    out = mask.reshape(-1, 1, *mask.shape[-2:]).float()
+    out = F.max_pool2d(out, (2 * radius + 1, 1), 1, (radius, 0))
+    out = F.max_pool2d(out, (1, 2 * radius + 1), 1, (0, radius))
+    return out.reshape(mask.shape) > 0.5
+
+
+def _erode(mask: Mask, radius: int) -> Mask:
+    """What lies beyond the border counts as outside."""
+    outside = F.pad(~mask, (radius,) * 4, value=True)
+    return ~_dilate(outside, radius)[..., radius:-radius, radius:-radius]
+
+
+def _least_structured(image: Image, body: Mask, fraction: float) -> Mask:
+    """The given fraction of each image's body with the least local structure."""
+    radius = _scale(image)
+    structure = local_structure(image)
+    # Next to the edge of the body nothing is homogeneous, even where a masked background hides the edge.
+    inner = _erode(body, 3 * radius)
+    values, bodies, inners = (stack.reshape(-1, *image.shape[-2:]) for stack in (structure, body, inner))
+    flat = [_lowest(values[index], bodies[index], inners[index], fraction) for index in range(len(values))]
+    return torch.stack(flat).reshape(image.shape)
+
+
+def _lowest(
+    values: Float[Tensor, "freq phase"],
+    body: Bool[Tensor, "freq phase"],
+    inner: Bool[Tensor, "freq phase"],
+    fraction: float,
+) -> Bool[Tensor, "freq phase"]:
+    """The pixels of least value: a fraction of the body, taken from its inner part if it has one."""
+    allowed = inner if bool(inner.any()) else body
+    candidates = values[allowed]
+    if not len(candidates):
+        return allowed
+    keep = min(max(1, round(fraction * int(body.sum()))), len(candidates))
+    return allowed & (values <= candidates.kthvalue(keep).values)
+
+
+def _tissue_power(images: Float[Tensor, "batch freq phase"], flat: Mask) -> Float[Tensor, "freq phase"]:
+    """Power spectrum of the least structured tissue, averaged over images, in the order of ``torch.fft``.
+
+    Three things would reach into an empty rim: the magnitude noise of air, which is wider than its band, the cliff at a
+    masked background, and anatomy. A smooth window on flat tissue keeps all of them out.
+    """
+    radius = _scale(images)
+    window = _blur(_erode(_dilate(flat, radius), radius).float(), radius)
+    detail = images - _blur(images, radius)
+    spectrum: Tensor = torch.fft.fft2(detail * window)
+    return spectrum.abs().square().mean(0)
+
+
+def _extent(power: Float[Tensor, "along across"]) -> float:
+    """Where along the first axis the spectrum falls off a cliff, in Nyquist; 1 where it does not.
+
+    Only lines near the centre of the other axis count, which every sampling pattern has acquired, yet not the axis
+    itself, on which straight edges of the anatomy lie. Their median ignores what single edges add, and a cliff must
+    show in both groups of lines: chance and anatomy seldom agree.
+    """
+    across = _nyquist(power.shape[1], power.device)
+    n = power.shape[0] // 2
+    reach = max(3, round(_RIM_REACH * n))
+    near, far = (power[:n, (across > low) & (across < low + 0.12)] for low in (0.08, 0.2))
+    if n < 8 * reach or not near.numel() or not far.numel():
+        return 1.0
+    both = torch.stack([near.median(dim=1).values, far.median(dim=1).values])
+    both = both.clamp_min(1e-12 * float(both.max()) + 1e-30).log()
+    means = both.unfold(1, reach, 1).mean(-1)
+    # Three neighbouring stretches; between the last two one more is left out, where a filter may roll off.
+    before, inside, outside = means[:, : -3 * reach], means[:, reach : -2 * reach], means[:, 3 * reach :]
+    # Anatomy that fades into the noise is no cliff: it has been falling all along.
+    drop = (inside - outside - (before - inside).clamp_min(0.0)).amin(0)
+    drop[: max(0, n // 5 - reach)] = 0.0
+    edge = int(drop.argmax())
+    if float(drop[edge]) < log(_RIM_DROP):
+        return 1.0
+    start = edge + reach
+    around = both[:, start : start + 3 * reach].mean(0)
+    return (start + int((around > float(inside[:, edge].mean()) - log(3.0)).sum())) / n
+
+
+def _diagonal_detail(images: Float[Tensor, "batch freq phase"], extents: tuple[float, float]) -> Image:
+    """What lies in the outer part of the band of both axes, scaled so that white noise of the band keeps its level."""
+    bumps, inside = [], 1
+    for pixels, extent in zip(images.shape[-2:], extents, strict=True):
+        frequency = _nyquist(pixels, images.device)
+        position = ((frequency / extent - 0.4) / 0.4).clamp(0.0, 1.0)
+        bumps.append((torch.pi * position).sin().square())
+        inside *= int((frequency <= extent).sum())
+    response = bumps[0][:, None] * bumps[1]
+    gain = sqrt(float(response.square().sum()) / inside)
+    detail: Tensor = torch.fft.ifft2(torch.fft.fft2(images) * response).real
+    return detail / max(gain, 1e-6)
