@@ -52,7 +52,7 @@ def dimensions(bench: Bench) -> Finding:
                 "The most detailed part of the original and of every step; freq runs downwards, phase to the right.",
                 [("original", before), *((step, pair.after[0]) for step, pair in images.items())],
             ),
-            *_slice_figures(name, slabs),
+            *_slice_figures(name, enhanced, slabs),
         ),
         {"series": name, "steps": {step: _plain(found) for step, found in {"original": original, **widths}.items()}},
         notes + _missing(found[name]),
@@ -101,14 +101,27 @@ def _slice_tables(
     return (Table("Edge sharpness along slice [95 % interval over edges]", heads, tuple(rows)),) if rows else ()
 
 
-def _slice_figures(name: str, slabs: Mapping[str, BeforeAfter]) -> tuple[Figure, ...]:
+def _slice_figures(
+    name: str, enhanced: Mapping[str, EnhancedSeries], slabs: Mapping[str, BeforeAfter]
+) -> tuple[Figure, ...]:
     if not slabs:
         return ()
     planes = {step: reformatted(slab) for step, slab in slabs.items()}
-    middle = len(next(iter(planes.values())).before) // 2
-    images = [("original", next(iter(planes.values())).before[middle])]
-    images += [(step, plane.after[middle]) for step, plane in planes.items()]
-    return (plate(f"{name}, reformatted", "A plane of slice (downwards) and phase.", images),)
+    before = next(iter(planes.values())).before
+    middle, rows = len(before) // 2, _pixels_per_slice(enhanced[_ALONG_SLICE])
+    images = [("original", before[middle])] + [(step, plane.after[middle]) for step, plane in planes.items()]
+    shown_rows = [(step, image.repeat_interleave(rows, 0)) for step, image in images]
+    return (plate(f"{name}, reformatted", "A plane of slice (downwards) and phase.", shown_rows),)
+
+
+def _pixels_per_slice(series: EnhancedSeries) -> int:
+    """How many pixels of the output grid high a slice is to be shown."""
+    geometry, facts = series.source.geometry(0), series.facts
+    step = facts.slice_spacing.value or facts.slice_thickness.value
+    if geometry is None or not step:
+        return 1
+    height = geometry.spacing[0] * series.standardization.matrix[0] / series.standardization.grid[0]
+    return max(1, round(step / height))
 
 
 Widths = tuple[Interval, Interval, Interval]
