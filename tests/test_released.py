@@ -10,7 +10,7 @@ from lucidmr.context import SCHEMA_VERSION
 from lucidmr.demo import simulate_slice
 from lucidmr.dicom.create import Protocol, create_series
 from lucidmr.enhance import prepare
-from lucidmr.network.weights import PACKAGED_2D, load_model
+from lucidmr.network.weights import PACKAGED_2D, PACKAGED_3D, load_model, packaged_models
 from lucidmr.physics.phantoms import anatomy_phantom
 
 
@@ -33,15 +33,21 @@ def coarser_grid(monkeypatch):
     monkeypatch.setattr(prepare, "SIDE_2D", 640)
 
 
-def test_card_is_complete(model):
+@pytest.mark.parametrize("path", [PACKAGED_2D, PACKAGED_3D])
+def test_card_is_complete(path):
+    model = load_model(path)
     card = model.card
     assert card["context_schema"] == SCHEMA_VERSION
     assert card["sha256"] == model.sha256
     assert all({"name", "source", "licence"} <= entry.keys() for entry in card["data"])
-    assert card["compute"]["steps"] > 1000
+    assert sum(run["steps"] for run in card["lineage"]) > 1000
     assert {"training", "network", "volumes", "intended_use", "measured"} <= card.keys()
     assert 9e6 < sum(parameter.numel() for parameter in model.network.parameters()) < 14e6
-    assert PACKAGED_2D.stat().st_size < 50e6
+    assert PACKAGED_2D.stat().st_size + PACKAGED_3D.stat().st_size < 50e6
+
+
+def test_the_3d_network_takes_3d_acquisitions():
+    assert [model.network.settings.slices for model in packaged_models()] == [1, 7]
 
 
 def test_dial_on_a_phantom(model, series):

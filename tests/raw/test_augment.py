@@ -36,9 +36,11 @@ def test_the_noise_in_tissue_is_told() -> None:
         rows = images.shape[1] // 4
         tissue = images[:, rows : 3 * rows, rows : 3 * rows]
         told.append(noise_sd)
-        measured.append(float((tissue - tissue.mean()).square().mean().sqrt()))
+        # Along rows and columns lies the ringing of what is bright.
+        noise = tissue - tissue.mean(1, keepdim=True) - tissue.mean(2, keepdim=True) + tissue.mean((1, 2), keepdim=True)
+        measured.append(float(noise.square().mean().sqrt()))
     assert max(told) > 1.5 * min(told)
-    assert measured == pytest.approx(told, rel=0.25)
+    assert measured == pytest.approx(told, rel=0.1)
 
 
 def test_air_stays_dark_and_contrast_is_turned_over_now_and_then() -> None:
