@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from corpora import adding, raw_file
-from lucidmr.corpus import files
+from lucidmr import files
 from lucidmr.corpus.add import add_all, find_sources
 from lucidmr.corpus.corpus import Corpus
 from lucidmr.corpus.entry import Card, read_entry, write_scans
