@@ -122,7 +122,7 @@ class EnhancedSeries:
     def _alike(self, index: int) -> tuple[Sequence[int], Sequence[int]]:
         """Images that share noise and dial with this one, and some of them that stand for all."""
         alike = stack_around(self.source, index) if self._slices > 1 else (index,)
-        return alike, sorted({alike[sixth * len(alike) // 6] for sixth in range(1, 6)})
+        return alike, sorted({alike[quarter * len(alike) // 4] for quarter in range(1, 4)})
 
     def images(self) -> Iterator[NDArray[np.float32]]:
         """All images in the source's order."""
