@@ -19,7 +19,7 @@ TINY = """
 import torch
 from lucidmr.cli import main
 from lucidmr.network.ce_unet import NetworkSettings
-NetworkSettings.__init__.__defaults__ = ((4, 6), 2, "decoder", 4, 1)
+NetworkSettings.__init__.__defaults__ = ((4, 6), 2, "decoder", 4, 1, "gated")
 main()
 """
 """``lucidmr`` with another default network."""
