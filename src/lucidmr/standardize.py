@@ -86,7 +86,7 @@ def plan(
     n_freq, n_phase = oriented.shape[-2:]
     crop = _displayed(oriented, filled)
     grid = standard_grid((n_freq, n_phase), side)
-    offset, scale = _intensity_range(oriented[..., crop[0] : crop[1]])
+    offset, scale = intensity_range(oriented[..., crop[0] : crop[1]])
     return Standardization(not phase_along_rows, (n_freq, n_phase), (0, n_freq), crop, grid, offset, scale)
 
 
@@ -194,10 +194,18 @@ def _displayed(oriented: Float[Tensor, "image freq phase"], filled: float) -> tu
     return (start, n_phase - start) if padded else (0, n_phase)
 
 
-def _intensity_range(images: Tensor) -> tuple[float, float]:
-    """Offset and scale from the 1st and 99th percentile, which follow every linear rescale a*y + b, a > 0."""
+def intensity_range(images: Tensor, samples: int = 1_000_000) -> tuple[float, float]:
+    """Offset and scale from the 1st and 99th percentile, which follow every linear rescale a*y + b, a > 0.
+
+    Args:
+        images: Any images.
+        samples: About how many of their pixels percentiles are taken from.
+
+    Returns:
+        The 1st percentile, and the distance to the 99th; the whole range where that is 0, and 1 where it is 0, too.
+    """
     values = images.flatten()
-    stride = max(1, len(values) // 1_000_000)
+    stride = max(1, len(values) // samples)
     ordered = values[::stride].sort().values.double()
     low, high = (float(ordered[round(share * (len(ordered) - 1))]) for share in (0.01, 0.99))
     if high <= low:

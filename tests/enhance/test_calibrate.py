@@ -12,6 +12,7 @@ from lucidmr.enhance.calibrate import (
     spill,
     within_reach,
 )
+from lucidmr.physics.image_noise import tissue_of
 from noisy_head import phantom
 
 
@@ -19,7 +20,13 @@ def response(captured, detail=0.0, seed=0):
     """A network that predicts the share ``captured`` of all noise, and whose details amplify noise by ``detail``."""
     generator = torch.Generator().manual_seed(seed)
     given = 0.01 * torch.randn(1, 96, 96, generator=generator)
-    return response_of(torch.ones_like(given), given, (1 + detail) * given, captured * given)
+    return response_of(given, (1 + detail) * given, captured * given, torch.ones_like(given, dtype=torch.bool))
+
+
+def no_response():
+    """Of an image without body."""
+    nothing = torch.zeros(1, 64, 64)
+    return response_of(nothing, nothing, nothing, nothing > 0)
 
 
 def best_share(captured):
@@ -54,7 +61,7 @@ def test_out_of_reach_gives_the_most_that_can_be_had():
     assert calibrate(found, 4.0).removal == pytest.approx(MOST_REMOVAL, rel=0.05)
     # A prediction that has nothing to do with the noise only adds noise: the best is to remove none of it.
     draws = torch.randn(2, 1, 96, 96, generator=torch.Generator().manual_seed(9))
-    useless = response_of(torch.ones(1, 96, 96), draws[0], draws[0], draws[1])
+    useless = response_of(draws[0], draws[0], draws[1], torch.ones(1, 96, 96, dtype=torch.bool))
     assert calibrate(useless, 2.0).removal < 0.1
 
 
@@ -84,14 +91,14 @@ def test_spill_tells_noise_from_edges():
     image = phantom(128)
     noise = 0.02 * torch.randn(image.shape, generator=torch.Generator().manual_seed(1))
     edges = torch.stack(torch.gradient(image)).square().sum(0).sqrt()
-    assert spill(image, noise) == pytest.approx(1.0, abs=0.1)
-    assert spill(image, noise + edges) > MOST_SPILL
-    assert spill(torch.zeros(64, 64), torch.zeros(64, 64)) == 0.0
+    tissue = tissue_of(image)
+    assert spill(noise, tissue) == pytest.approx(1.0, abs=0.1)
+    assert spill(noise + edges, tissue) > MOST_SPILL
+    assert spill(torch.zeros(64, 64), tissue_of(torch.zeros(64, 64))) == 0.0
 
 
 def test_without_body_the_network_is_told_what_is_found():
-    nothing = torch.zeros(1, 64, 64)
-    assert least_emphasis(lambda _: (response_of(nothing, nothing, nothing, nothing), 0.0), 4.0) == 1.0
+    assert least_emphasis(lambda _: (no_response(), 0.0), 4.0) == 1.0
 
 
 def test_nominal_is_that_of_a_perfect_network():
@@ -100,8 +107,7 @@ def test_nominal_is_that_of_a_perfect_network():
 
 
 def test_an_image_without_body_gets_the_nominal_setting():
-    nothing = torch.zeros(1, 64, 64)
-    assert calibrate(response_of(nothing, nothing, nothing, nothing), 2.0) == nominal(2.0)
+    assert calibrate(no_response(), 2.0) == nominal(2.0)
 
 
 @pytest.mark.parametrize("reach", [1.0, 1.5, 2.5])

@@ -55,6 +55,18 @@ def test_nothing_asked_changes_nothing_whatever_the_weights(modulation: Modulati
     assert torch.equal(made(given_, vectors(NOTHING, Context())), given_)
 
 
+@pytest.mark.parametrize("side", [1, 3])
+def test_filters_are_the_same_with_and_without_gradients(side: int) -> None:
+    torch.manual_seed(2)
+    pathway = DynamicModulation(4, 6, side)
+    for parameter in pathway.parameters():
+        nn.init.normal_(parameter)
+    features, embedding = torch.randn(3, 6, 10, 12), torch.randn(3, 4)
+    with torch.no_grad():
+        without = pathway(features, embedding)
+    torch.testing.assert_close(pathway(features, embedding), without)
+
+
 def test_a_fresh_network_returns_its_input_whatever_is_asked() -> None:
     made = CEUNet(NetworkSettings(channels=(4, 6), hidden=4))
     assert torch.equal(made(images(), vectors(ASKED, ASKED)), images())

@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lucidmr.physics.image_noise import body_mask, homogeneous_mask, local_mean, local_structure
-from lucidmr.shapes import Image
+from lucidmr.physics.image_noise import Tissue, local_mean
+from lucidmr.shapes import Image, Mask
 
 MOST_REMOVAL: Final = 1.2
 """Little more than all of the predicted noise, as sharpening may amplify it. To take off more would exaggerate what was
@@ -51,19 +51,18 @@ class Response(NamedTuple):
         return math.sqrt(float(median))
 
 
-def response_of(before: Image, given: Image, kept: Image, noise: Image) -> Response:
+def response_of(given: Image, kept: Image, noise: Image, where: Mask) -> Response:
     """Measure a response.
 
     Args:
-        before: Image without extra noise; homogeneous tissue is looked for in it.
         given: Change of the input.
         kept: Change of what the predicted noise is to be taken from, the gated details included.
         noise: Change of the predicted noise.
+        where: True in homogeneous tissue.
 
     Returns:
-        The response; empty where the image has no body.
+        The response; empty where there is none.
     """
-    where = homogeneous_mask(before)
     powers = (given.square(), kept.square(), kept * noise, noise.square())
     return Response(*(local_mean(power)[where] for power in powers))
 
@@ -141,23 +140,20 @@ def least_emphasis(respond: Callable[[float], tuple[Response, float]], wanted: f
     return max(reached, key=reached.__getitem__, default=EMPHASES[0])
 
 
-def spill(image: Image, noise: Image) -> float:
+def spill(noise: Image, tissue: Tissue) -> float:
     """How much stronger what is taken for noise is beside structure than in homogeneous tissue.
 
     Args:
-        image: The image.
-        noise: What is taken for noise in it.
+        noise: What is taken for noise.
+        tissue: Where to look.
 
     Returns:
-        Ratio of root mean squares, of the more structured half of the body over homogeneous tissue; 0 without body.
+        Ratio of root mean squares, of structured over homogeneous tissue; 0 where one of them is missing.
     """
-    body, homogeneous = body_mask(image), homogeneous_mask(image)
-    if not bool(homogeneous.any()):
+    if not all(bool(where.any()) for where in tissue):
         return 0.0
-    structure = local_structure(image)
-    structured = body & (structure >= structure[body].median())
-    powers = [float(noise[where].square().mean()) for where in (structured, homogeneous)]
-    return math.sqrt(powers[0] / max(powers[1], 1e-20))
+    homogeneous, structured = (float(noise[where].square().mean()) for where in tissue)
+    return math.sqrt(structured / max(homogeneous, 1e-20))
 
 
 def _reach(response: Response, most: float = MOST_REMOVAL) -> tuple[float, float]:

@@ -21,24 +21,22 @@ from lucidmr.dicom.source import Source
 from lucidmr.enhance.calibrate import (
     EMPHASES,
     Calibration,
-    Response,
     calibrate,
     least_emphasis,
     nominal,
     pooled,
-    response_of,
-    spill,
 )
 from lucidmr.enhance.choose import choose_model
 from lucidmr.enhance.device import DeviceName, choose_device, fast_precision
 from lucidmr.enhance.neighbours import Neighbours, middle, stack_around, stack_noise
 from lucidmr.enhance.prepare import context_of, facts_of, plan_of
 from lucidmr.enhance.probe import ProbeResult, probe
+from lucidmr.enhance.respond import Behaviour, behaviour
 from lucidmr.enhance.tiling import parts_of
 from lucidmr.network.ce_unet import blend, gated_details
 from lucidmr.network.weights import Model, packaged_models
 from lucidmr.physics.image_noise import NoiseEstimate, body_mask, estimate_noise, local_mean
-from lucidmr.shapes import Image
+from lucidmr.shapes import ContextVectors, Image
 from lucidmr.standardize import Standardization, interpolate, resample, restore, standardize
 
 Images = Iterator[NDArray[np.float32]]
@@ -129,7 +127,7 @@ class EnhancedSeries:
         for index in range(len(self)):
             yield self.image(index)
         # What is kept in memory is made anew should it be asked for again.
-        for name in ("_neighbours", "_parts_of"):
+        for name in ("_neighbours", "_parts_of", "_behaviour_at"):
             vars(self).pop(name, None)
 
     def original(self, index: int) -> NDArray[np.float32]:
@@ -161,10 +159,15 @@ class EnhancedSeries:
 
     def _parts(self, given: Float[Tensor, "slice freq phase"], noise_sd: float) -> Float[Tensor, "1 part freq phase"]:
         """The network's parts of standardized slices when it is told of so much noise."""
-        told = self.context.with_noise(noise_sd / self.standardization.scale)
-        with torch.inference_mode():
-            parts = _parts(self.model, given[None].to(self.device), _vector(told).to(self.device)).cpu()
+        parts = self._network(given[None], self._told(noise_sd))
         return _without_mean(parts, body_mask(self._in_own_units(middle(given)))[:, None])
+
+    def _network(self, stacks: Float[Tensor, "b slice h w"], told: ContextVectors) -> Float[Tensor, "b part h w"]:
+        with torch.inference_mode():
+            return _parts(self.model, stacks.to(self.device), told.to(self.device)).cpu()
+
+    def _told(self, noise_sd: float) -> ContextVectors:
+        return _vector(self.context.with_noise(noise_sd / self.standardization.scale))
 
     def _in_own_units(self, standardized: Image) -> Image:
         """What is the body is found in the image's own units: the standardization's offset would move the threshold."""
@@ -179,12 +182,9 @@ class EnhancedSeries:
         """Set the dial on some images of common noise together."""
         if not self._is_calibrated(noise):
             return Dial(noise, self.fixed or nominal(self.enhancement.noise_reduction))
-        responses = [self._respond(index, noise, self._parts_of(index), self.emphasis) for index in on]
-        spilt = median(self._spill(index, self._parts_of(index)) for index in on)
-        return Dial(noise, calibrate(pooled(responses), self.enhancement.noise_reduction, spilt))
-
-    def _spill(self, index: int, parts: Tensor) -> float:
-        return spill(self._in_own_units(middle(self._neighbours.standardized(index))), parts[:, 0])
+        found = [self._behaviour_at(index, self.emphasis) for index in on]
+        response, spilt = pooled([one.response for one in found]), median(one.spill for one in found)
+        return Dial(noise, calibrate(response, self.enhancement.noise_reduction, spilt))
 
     def _is_calibrated(self, noise: NoiseEstimate) -> bool:
         return self.fixed is None and noise.sd > 0 and self.enhancement.noise_reduction != 1
@@ -193,24 +193,27 @@ class EnhancedSeries:
     def emphasis(self) -> float:
         """How many times the noise that is found the network is told, one for all images: found on the middle one."""
         index = middle_image(len(self))
-        noise = self.noise(index)
-        if not self._is_calibrated(noise):
+        if not self._is_calibrated(self.noise(index)):
             return EMPHASES[0]
+        return least_emphasis(lambda one: self._behaviour_at(index, one), self.enhancement.noise_reduction)
 
-        def respond(emphasis: float) -> tuple[Response, float]:
-            parts = self._parts(self._neighbours.standardized(index), emphasis * noise.sd)
-            return self._respond(index, noise, parts, emphasis), self._spill(index, parts)
+    @cached_property
+    def _behaviour_at(self) -> Callable[[int, float], Behaviour]:
+        """What the network does to the noise of an image; finding the emphasis and the dial need the same."""
+        return lru_cache(len(EMPHASES))(self._behave)
 
-        return least_emphasis(respond, self.enhancement.noise_reduction)
-
-    def _respond(self, index: int, noise: NoiseEstimate, parts: Tensor, emphasis: float) -> Response:
-        """Send weak extra noise of the image's own level and band through the network; ``parts`` are without it."""
-        generator = torch.Generator().manual_seed(_CALIBRATION_SEED)
+    def _behave(self, index: int, emphasis: float) -> Behaviour:
+        """Send weak extra noise of the image's own level and band through the network."""
+        noise, generator = self.noise(index), torch.Generator().manual_seed(_CALIBRATION_SEED)
         stored, given = self._neighbours.stored(index), self._neighbours.standardized(index)
         noisy = standardize(stored + self._oriented(self._noise(index, noise, generator)), self.standardization)
-        added, change = middle(noisy) - middle(given), self._parts(noisy, emphasis * noise.sd) - parts
-        details = torch.cat(gated_details(change, _vector(self.context)), 1).sum(1)
-        return response_of(middle(given), added, added + details, change[:, 0])
+        told = self._told(emphasis * noise.sd)
+
+        def details(parts: Tensor) -> Tensor:
+            return torch.cat(gated_details(parts, told), 1).sum(1)
+
+        image = self._in_own_units(middle(given))
+        return behaviour(lambda stacks: self._network(stacks, told), details, image, given, noisy)
 
     def _noise(self, index: int, noise: NoiseEstimate, generator: torch.Generator) -> Float[Tensor, "slice freq phase"]:
         """Noise for an image and its neighbours, oriented."""

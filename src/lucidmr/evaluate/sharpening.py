@@ -123,7 +123,7 @@ def projected_along_freq(slab: BeforeAfter) -> BeforeAfter:
 
 def scales_of(series: EnhancedSeries) -> Directions:
     """Pixels of the output grid per acquired pixel."""
-    noise = series.dial(middle_image(len(series))).noise
+    noise = series.noise(middle_image(len(series)))
     how, known = series.standardization, series.acquisition.matrix.slice
     freq, phase = (fine / n for fine, n in zip(how.grid, how.matrix, strict=True))
     depth = series.source.depth / known if known else 1.0

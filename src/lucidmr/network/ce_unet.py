@@ -91,13 +91,27 @@ class DynamicModulation(nn.Module):
 
     def forward(self, features: Float[Tensor, "b c h w"], embedding: Float[Tensor, "b e"]) -> Float[Tensor, "b c h w"]:
         """Modulate the features of each sample with the kernels that its context asks for."""
-        batch, channels, height, width = features.shape
+        batch, channels, _, _ = features.shape
         parameters = self.kernels(embedding).view(batch, channels, -1).to(features.dtype)
-        kernels = parameters[..., :-1].reshape(batch * channels, 1, self.side, self.side)
-        grouped = features.reshape(1, batch * channels, height, width)
-        filtered = F.conv2d(grouped, kernels, padding=self.side // 2, groups=batch * channels).view_as(features)
-        modulated: Tensor = features + filtered + parameters[..., -1, None, None]
-        return modulated
+        kernels, biases = parameters[..., :-1].unflatten(2, (1, self.side, self.side)), parameters[..., -1]
+        # On CPUs filters of one sample are several times as fast as those of many in one, but their gradients are not.
+        if torch.is_grad_enabled():
+            modulated: Tensor = features + self._together(features, kernels) + biases[..., None, None]
+            return modulated
+        samples = zip(torch.tensor_split(features, batch), kernels, biases, strict=True)
+        return torch.cat([self._alone(*sample).add_(sample[0]) for sample in samples])
+
+    def _together(
+        self, features: Float[Tensor, "b c h w"], kernels: Float[Tensor, "b c 1 k k"]
+    ) -> Float[Tensor, "b c h w"]:
+        grouped = features.flatten(0, 1)[None]
+        filtered = F.conv2d(grouped, kernels.flatten(0, 1), padding=self.side // 2, groups=grouped.shape[1])
+        return filtered.view_as(features)
+
+    def _alone(
+        self, features: Float[Tensor, "1 c h w"], kernels: Float[Tensor, "c 1 k k"], biases: Float[Tensor, " c"]
+    ) -> Float[Tensor, "1 c h w"]:
+        return F.conv2d(features, kernels, biases, padding=self.side // 2, groups=features.shape[1])
 
 
 class CEUNet(nn.Module):

@@ -13,12 +13,13 @@ from lucidmr.context import Context
 from lucidmr.pairs.simulate import TrainingPair, crop, stack
 from lucidmr.physics.image_noise import estimate_noise
 from lucidmr.raw.pseudo import SYNTHETIC
+from lucidmr.standardize import intensity_range
 from lucidmr.train.settings import TrainSettings
 
 _ENOUGH: Final = 100_000
 """Pixels that the intensity range is taken from, at least."""
-
-
+_TISSUE: Final = 0.15
+"""Share of the intensity range above which a pixel counts as tissue."""
 _MISJUDGED: Final = 0.2
 """Spread of the natural logarithm of the noise that the network is told: no estimate
 is exact, and the network must not trust it blindly."""
@@ -39,14 +40,14 @@ def squares(
     Returns:
         Input and target of each, and what the network is told of them: the pair's context with the noise of its input.
     """
-    low, high = _range(pair.input)
-    jitter = torch.randn(3, generator=generator)
-    spread = float((high - low).clamp_min(1e-6) * torch.exp(0.25 * jitter[0]))
-    offset = float(low + 0.03 * spread * jitter[1])
+    low, scale = intensity_range(pair.input, _ENOUGH)
+    jitter = torch.randn(3, generator=generator).tolist()
+    spread = scale * exp(0.25 * jitter[0])
+    offset = low + 0.03 * spread * jitter[1]
     context = pair.context
     if float(torch.rand(1, generator=generator)) >= _NOT_TOLD:
-        context = context.with_noise(exp(_MISJUDGED * float(jitter[2])) * _noise_told(pair) / spread)
-    return list(_cut(pair, settings, (low, high), (offset, spread), generator)), context
+        context = context.with_noise(exp(_MISJUDGED * jitter[2]) * _noise_told(pair) / spread)
+    return list(_cut(pair, settings, low + _TISSUE * scale, (offset, spread), generator)), context
 
 
 def _noise_told(pair: TrainingPair) -> float:
@@ -64,15 +65,14 @@ def _noise_told(pair: TrainingPair) -> float:
 def _cut(
     pair: TrainingPair,
     settings: TrainSettings,
-    window: tuple[Tensor, Tensor],
+    least: float,
     scale: tuple[float, float],
     generator: Generator,
 ) -> Iterator[tuple[Float[Tensor, "slice f p"], Float[Tensor, "1 f p"]]]:
     size, slices = settings.crop, settings.network.slices
-    low, high = window
     for _ in range(settings.crops_per_slice):
         part = stack(pair, int(torch.randint(len(pair.target), (1,), generator=generator)), slices)
-        tissue = (part.target[0] > low + 0.15 * (high - low)).nonzero()
+        tissue = (part.target[0] > least).nonzero()
         pixel = tissue[int(torch.randint(len(tissue), (1,), generator=generator))] if len(tissue) else (0, 0)
         shift = torch.rand(2, generator=generator).tolist()
         freq, phase = (
@@ -81,13 +81,6 @@ def _cut(
         )
         given, wanted = crop(part, size, (freq, phase), *scale)
         yield _padded(given, size), _padded(wanted, size)
-
-
-def _range(images: Float[Tensor, "slice freq phase"]) -> tuple[Tensor, Tensor]:
-    """First and 99th percentile, as standardization takes them."""
-    values = images.flatten()
-    ordered = values[:: max(1, len(values) // _ENOUGH)].sort().values
-    return ordered[round(0.01 * (len(ordered) - 1))], ordered[round(0.99 * (len(ordered) - 1))]
 
 
 def _padded(square: Float[Tensor, "slice f p"], size: int) -> Float[Tensor, "slice size size"]:

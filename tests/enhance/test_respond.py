@@ -1,0 +1,87 @@
+import pytest
+import torch
+
+from lucidmr.enhance.respond import WINDOW, behaviour, windows_on
+from noisy_head import phantom
+
+
+def covered(mask):
+    found = torch.zeros_like(mask)
+    for window in windows_on(mask):
+        found[window] = True
+    return found
+
+
+def disc(shape, centre, radius):
+    rows, columns = (torch.arange(side) for side in shape)
+    return torch.hypot((rows - centre[0])[:, None].float(), (columns - centre[1]).float()) < radius
+
+
+@pytest.mark.parametrize("shape", [(1024, 1024), (768, 600), (1000, 300), (200, 200), (40, 900)])
+def test_windows_hold_a_quarter_of_the_image_at_most_or_are_one(shape):
+    windows = windows_on(torch.ones(shape, dtype=torch.bool))
+    sizes = {(rows.stop - rows.start, columns.stop - columns.start) for rows, columns in windows}
+    assert sizes == {(min(WINDOW, shape[0]), min(WINDOW, shape[1]))}
+    assert len(windows) == 1 or len(windows) * WINDOW**2 <= 0.25 * shape[0] * shape[1]
+    assert all(rows.stop <= shape[0] and columns.stop <= shape[1] for rows, columns in windows)
+
+
+def test_windows_lie_where_the_mask_is():
+    shape = (1024, 1024)
+    apart = disc(shape, (1000, 1010), 60) | disc(shape, (120, 700), 100)
+    assert bool((apart <= covered(apart)).all())
+    assert len(windows_on(apart)) == 2
+    assert windows_on(torch.zeros(shape, dtype=torch.bool)) == []
+
+
+def network(share, structure=0.0):
+    """Takes a share of what differs from a local mean for noise; ``structure`` more beside edges."""
+
+    def parts(stacks):
+        image = stacks[:, :1]
+        noise = share * (image - torch.nn.functional.avg_pool2d(image, 15, 1, 7, count_include_pad=False))
+        return torch.cat([noise * (1.0 + structure), 0.5 * image], 1)
+
+    return parts
+
+
+def no_details(parts):
+    return 0.0 * parts[:, 1]
+
+
+def given_and_noisy(side=600):
+    image = phantom(side)[None]
+    noise = 0.02 * torch.randn(2, *image.shape, generator=torch.Generator().manual_seed(3))
+    return image, image + noise[0], image + noise[0] + noise[1]
+
+
+def test_behaviour_is_that_of_the_network():
+    found = behaviour(network(0.6), no_details, *given_and_noisy())
+    # A local mean over 225 pixels leaves all but the finest noise to the difference: 1 / (1 - 0.6).
+    assert found.response.noise_reduction(1.0) == pytest.approx(2.5, rel=0.02)
+    assert found.response.noise_reduction(0.0) == pytest.approx(1.0, abs=1e-4)
+    # The phantom's edges differ from a local mean.
+    assert found.spill > 1.3
+
+
+def test_details_carry_noise_along():
+    found = behaviour(network(0.6), lambda parts: parts[:, 1], *given_and_noisy())
+    assert found.response.noise_reduction(0.0) == pytest.approx(1 / 1.5, rel=0.01)
+
+
+def test_windows_tell_what_the_whole_image_tells(monkeypatch):
+    on_windows = behaviour(network(0.6), no_details, *given_and_noisy(1024))
+    monkeypatch.setattr("lucidmr.enhance.respond.WINDOW", 1024)
+    whole = behaviour(network(0.6), no_details, *given_and_noisy(1024))
+    assert len(on_windows.response.given) < len(whole.response.given)
+    for share in (0.5, 1.0):
+        assert on_windows.response.noise_reduction(share) == pytest.approx(
+            whole.response.noise_reduction(share), rel=0.02
+        )
+
+
+def test_an_image_without_body_shows_nothing():
+    nothing = torch.zeros(1, 300, 300)
+    found = behaviour(network(0.6), no_details, nothing, nothing, nothing)
+    assert len(found.response.given) == 0
+    assert found.spill == 0.0
