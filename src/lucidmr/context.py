@@ -178,6 +178,18 @@ class Context:
 
 
 CONTEXT_FIELDS: Final = tuple(field.name for field in fields(Context))
+VOLUME_FIELDS: Final = (
+    "extent_slice",
+    "extent_slice_unknown",
+    "gain_slice",
+    "missing_slice",
+    "missing_slice_unknown",
+    "restore_slice",
+    "acceleration_slice",
+    "elliptical",
+    "restore_elliptical",
+)
+"""Fields that are 0 for every 2D acquisition."""
 
 
 def standard_grid(matrix: tuple[int, int], side: int) -> tuple[int, int]:

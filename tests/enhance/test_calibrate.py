@@ -65,19 +65,19 @@ def test_out_of_reach_gives_the_most_that_can_be_had():
     assert calibrate(useless, 2.0).removal < 0.1
 
 
-@pytest.mark.parametrize(("wanted", "expected"), [(1.5, 1.0), (2.0, 1.6), (3.0, 2.5), (8.0, 2.5)])
+@pytest.mark.parametrize(("wanted", "expected"), [(1.5, 1.0), (2.0, 1.6), (3.0, 2.5), (8.0, 4.0)])
 def test_the_network_is_told_of_no_more_noise_than_need_be(wanted, expected):
-    captured = {1.0: 0.4, 1.6: 0.5, 2.5: 0.6}
+    captured = {1.0: 0.4, 1.6: 0.5, 2.5: 0.6, 4.0: 0.65}
     assert least_emphasis(lambda emphasis: (response(captured[emphasis]), 1.0), wanted) == expected
 
 
 def test_where_more_told_gives_less_the_most_is_taken():
-    captured = {1.0: 0.4, 1.6: 0.5, 2.5: 0.3}
+    captured = {1.0: 0.4, 1.6: 0.5, 2.5: 0.3, 4.0: 0.2}
     assert least_emphasis(lambda emphasis: (response(captured[emphasis]), 1.0), 8.0) == 1.6
 
 
 def test_the_network_is_told_of_no_noise_that_makes_it_remove_anatomy():
-    spilt = {1.0: 1.0, 1.6: 1.2, 2.5: 1.4}
+    spilt = {1.0: 1.0, 1.6: 1.2, 2.5: 1.4, 4.0: 1.6}
     assert least_emphasis(lambda emphasis: (response(0.3 * emphasis), spilt[emphasis]), 8.0) == 1.6
     assert least_emphasis(lambda emphasis: (response(0.3 * emphasis), 2.0), 8.0) == 1.0
 

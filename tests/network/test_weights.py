@@ -184,10 +184,22 @@ def images(slices: int) -> torch.Tensor:
 def test_a_network_starts_from_one_of_single_slices(slices: int) -> None:
     old, stack = random_network(), images(slices)
     new = adapted(old, replace(SETTINGS, slices=slices))
-    context = torch.tensor([Context(noise_reduction=1.0, gain_freq=0.5, extent_slice=-1.0).vector] * 2)
+    context = torch.tensor([Context(noise_reduction=1.0, gain_freq=0.5).vector] * 2)
     middle = stack[:, slices // 2 : slices // 2 + 1]
     torch.testing.assert_close(new(stack, context), old(middle, context))
     assert not torch.equal(old(middle, context), middle)
+
+
+def test_what_only_volumes_have_means_nothing_to_a_network_that_has_never_seen_any() -> None:
+    old, stack = random_network(), images(3)
+    new = adapted(old, replace(SETTINGS, slices=3))
+    flat = Context(noise_reduction=1.0, gain_freq=0.5)
+    solid = replace(flat, extent_slice=-1.0, missing_slice_unknown=1.0, acceleration_slice=1.0, elliptical=1.0)
+    flat_told, solid_told = (torch.tensor([context.vector] * 2) for context in (flat, solid))
+    torch.testing.assert_close(new(stack, solid_told), old(stack[:, 1:2], flat_told))
+    assert not torch.allclose(old(stack[:, 1:2], solid_told), old(stack[:, 1:2], flat_told))
+    # The old network is as it was.
+    assert torch.equal(random_network().embedding[0].weight, old.embedding[0].weight)
 
 
 def test_every_weight_of_an_adapted_network_can_learn() -> None:

@@ -22,7 +22,7 @@ from lucidmr.shapes import Image, Mask
 MOST_REMOVAL: Final = 1.2
 """Little more than all of the predicted noise, as sharpening may amplify it. To take off more would exaggerate what was
 taken for noise by mistake."""
-EMPHASES: Final = (1.0, 1.6, 2.5)
+EMPHASES: Final = (1.0, 1.6, 2.5, 4.0)
 """How many times the noise that is found the network may be told: more than it has learned to doubt makes no sense."""
 MOST_SPILL: Final = 1.3
 """Power of what is taken for noise beside structure over that in homogeneous tissue (root mean squares): noise is about

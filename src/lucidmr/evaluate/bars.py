@@ -40,7 +40,7 @@ BARS: Final[Mapping[str, Bar]] = {
     "psnr": Bar("PSNR gain over the conventional reconstruction, dB", 3.0, 6.0, False),
     "psnr peers": Bar("PSNR gain over the best peer, dB", 0.5, 2.0, False),
     "context": Bar("PSNR gain by the context, over the same network without, dB", 0.3, 1.0, False, 2),
-    "harm": Bar("change where nothing was asked, % of range", 0.5, 0.2, True, 3),
+    "harm": Bar("largest change where nothing was asked, % of range", 0.5, 0.2, True, 3),
 }
 """By the names under which experiments report them (:attr:`Finding.measures`)."""
 

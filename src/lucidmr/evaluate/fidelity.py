@@ -19,7 +19,8 @@ class Harm:
     """What a processor that was asked for nothing changed.
 
     Attributes:
-        mean_change: Mean absolute change over the range of the input: 0.005 or less is harmless.
+        mean_change: Mean absolute change over the range of the input.
+        largest_change: Largest absolute change over that range: 0.005 or less is harmless.
         autocorrelation: Root mean square autocorrelation of the change at lags of 2 to 8 acquired pixels: near 0 for
             noise, towards 1 for structure.
         edge_correlation: Correlation of the magnitude of the change with the gradient magnitude of the input, in the
@@ -27,6 +28,7 @@ class Harm:
     """
 
     mean_change: float
+    largest_change: float
     autocorrelation: float
     edge_correlation: float
 
@@ -112,12 +114,14 @@ def harm(before: Float[Tensor, "freq phase"], after: Float[Tensor, "freq phase"]
         Size and structure of the change.
     """
     change = after - before
+    size, value_range = change.abs(), before.max() - before.min()
     edges = torch.stack(torch.gradient(before)).square().sum(0).sqrt()
     body = body_mask(before)
     return Harm(
-        float(change.abs().mean() / (before.max() - before.min())),
+        float(size.mean() / value_range),
+        float(size.max() / value_range),
         _ring_autocorrelation(change, scale),
-        _correlation(change.abs()[body], edges[body]),
+        _correlation(size[body], edges[body]),
     )
 
 

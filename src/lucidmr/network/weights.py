@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch.nn import functional as F
 
-from lucidmr.context import SCHEMA_VERSION
+from lucidmr.context import CONTEXT_FIELDS, SCHEMA_VERSION, VOLUME_FIELDS
 from lucidmr.errors import LucidError
 from lucidmr.files import whole_file
 from lucidmr.network.ce_unet import CEUNet, NetworkSettings
@@ -122,7 +122,8 @@ def adapted(network: CEUNet, settings: NetworkSettings) -> CEUNet:
     """A network that starts from another one's weights.
 
     A network of single slices becomes one of several: the middle slice gets its weights, the other slices and the
-    detail along slice get zeros, so that before training the new network does what the old one does.
+    detail along slice get zeros, and so does what of the context the old network has never seen other than 0. Before
+    training the new network does what the old one does.
 
     Args:
         network: What to start from; not changed.
@@ -145,6 +146,9 @@ def adapted(network: CEUNet, settings: NetworkSettings) -> CEUNet:
     rows = (settings.parts - network.settings.parts) * settings.stem**2
     weights["head.weight"] = F.pad(weights["head.weight"], (0, 0, 0, 0, 0, 0, 0, rows))
     weights["head.bias"] = F.pad(weights["head.bias"], (0, rows))
+    if differing:
+        unseen = torch.tensor([CONTEXT_FIELDS.index(name) for name in VOLUME_FIELDS])
+        weights["embedding.0.weight"] = weights["embedding.0.weight"].index_fill(1, unseen, 0.0)
     made = CEUNet(settings)
     made.load_state_dict(weights)
     return made
