@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from lucidmr.physics.coils import loop_array_maps
-from lucidmr.physics.fourier import to_kspace
+from lucidmr.physics.fourier import resize_kspace, to_image, to_kspace
+from lucidmr.physics.phantoms import anatomy_phantom_3d, kspace_3d
 from lucidmr.reconstruct.sensitivities import Sensitivities, resize_maps
 from lucidmr.reconstruct.settings import SensitivityMethod
 from properties import random_complex, seeded
@@ -72,3 +73,16 @@ def test_a_block_thinner_than_the_kernel_of_espirit_is_enough() -> None:
     lines = random_complex(4, 2, 24, 24, seed=3)
     thin, walsh = (Sensitivities(lines, method).maps((6, 32, 32)) for method in ("espirit", "walsh"))
     torch.testing.assert_close(thin, walsh)
+
+
+@pytest.mark.parametrize("slices", [4, 6, 8])
+@pytest.mark.parametrize("lines", [6, 16])
+def test_no_calibration_is_so_thin_that_the_image_is_black(slices: int, lines: int) -> None:
+    """With as few lines as partial Fourier of a low resolution leaves, ESPIRiT's eigenvalues are far below 1."""
+    matrix = (16, 48, 40)
+    image = to_image(kspace_3d(anatomy_phantom_3d(), matrix)).abs()
+    received = to_kspace(loop_array_maps(8, matrix, seeded(1)) * image)
+    block = resize_kspace(received, (slices, 24, lines))
+    found = Sensitivities(block, "espirit").maps(matrix)
+    body = image > 0.1 * image.max()
+    assert float((found.abs().sum(0) > 0)[body].float().mean()) > 0.99

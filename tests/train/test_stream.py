@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from math import log2
 from pathlib import Path
@@ -286,3 +288,21 @@ def test_without_augmentation_volumes_are_shown_as_they_are() -> None:
     }
     assert matrices[False] == {(1, 96, 96)}
     assert len(matrices[True]) > 2
+
+
+def test_an_error_in_a_worker_ends_the_program(tmp_path) -> None:
+    """Workers ignore SIGTERM, by which the interpreter would end them before it waits for them."""
+    script = tmp_path / "fails.py"
+    script.write_text(
+        "from lucidmr.train.settings import TrainSettings\n"
+        "from lucidmr.train.stream import PairStream, batches\n"
+        "class Broken(PairStream):\n"
+        "    def pair(self, index):\n"
+        "        raise ValueError('broken pair')\n"
+        "if __name__ == '__main__':\n"
+        "    for batch in batches(Broken([], TrainSettings(workers=2), 8), 0):\n"
+        "        pass\n"
+    )
+    ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=100, check=False)
+    assert ended.returncode == 1
+    assert "broken pair" in ended.stderr

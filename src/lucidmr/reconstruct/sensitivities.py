@@ -28,7 +28,8 @@ class Sensitivities:
 
     Attributes:
         lines: Fully sampled block around DC.
-        method: How sensitivities are estimated; ESPIRiT gives way to Walsh where the block is thinner than its kernel.
+        method: How sensitivities are estimated; ESPIRiT gives way to Walsh where the block is thinner than two of its
+            kernels.
         known: Sensitivities of a simulated array, on any matrix; for ``method`` "known" and for prescan normalization.
     """
 
@@ -62,8 +63,9 @@ class Sensitivities:
 
     def _estimate(self, grid: Matrix) -> CoilMaps:
         kernel = 6 if grid[0] == 1 else 4
-        # A thin slab of low resolution can have fewer slices of calibration data than ESPIRiT's kernel is wide.
-        if self.method == "espirit" and (grid[0] == 1 or self.lines.shape[-3] >= kernel):
+        # A thin slab of low resolution, or partial Fourier, leaves few fully sampled lines. Too few patches do not span
+        # the signal, its eigenvalues stay far below 1, and cropping would leave a black image.
+        if self.method == "espirit" and all(n >= 2 * kernel for n in self.lines.shape[-3:] if n > 1):
             return espirit(self.lines, grid, kernel=kernel)
         images = low_resolution(self.lines, grid)
         return inati(images) if self.method == "inati" else walsh(images)

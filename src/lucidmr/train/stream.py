@@ -1,8 +1,11 @@
 """The stream of training examples: item i depends on the seed and i alone, whatever the number of workers."""
 
+import atexit
 import signal
 from collections.abc import Iterator, Sequence
+from functools import cache
 from math import sqrt
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Final
 
@@ -151,6 +154,8 @@ def batches(stream: PairStream, first: int, share: Share = WHOLE) -> Iterator[Ex
         Inputs, targets and contexts of one batch, or of one part of it.
     """
     settings = stream.settings
+    if settings.workers:
+        _leave_no_worker()
     on_gpu = isinstance(stream.sources, CorpusPairs) and stream.sources.device.type == "cuda"
     loader = DataLoader(
         stream,
@@ -174,3 +179,14 @@ def _begin_worker(_: int) -> None:
     torch.set_num_threads(1)
     # Schedulers send SIGTERM to all processes: the training process decides when its workers end.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+@cache
+def _leave_no_worker() -> None:
+    """After an error the interpreter would end workers by SIGTERM, which they ignore, and wait for them for ever."""
+    atexit.register(_kill_workers)
+
+
+def _kill_workers() -> None:
+    for worker in active_children():
+        worker.kill()

@@ -7,9 +7,11 @@ from typing import Final
 import torch
 
 from lucidmr.context import Enhancement
+from lucidmr.errors import LucidError
 from lucidmr.evaluate.bench import Bench
 from lucidmr.evaluate.finding import Figure, Finding, Table
 from lucidmr.evaluate.plates import magnified_plate
+from lucidmr.evaluate.real_pairs import RealComparison, compare_real, find_real_pairs
 from lucidmr.evaluate.sharpness import Direction, edge_sharpness
 from lucidmr.evaluate.specimens import Quality, Specimen, acquire, enhanced, quality, specimens, volume
 from lucidmr.physics.image_noise import homogeneous_mask
@@ -125,6 +127,7 @@ def acceleration(bench: Bench) -> Finding:
         for protocols in TABLE_2
         for number, one in enumerate([solid] if protocols.three_dimensional else planes)
     ]
+    real, more = _real(bench)
     kept_up = sum(one.quality[2].psnr >= one.quality[0].psnr for one in compared)
     quieter = sum(one.noise[2] <= one.noise[0] for one in compared)
     return Finding(
@@ -132,11 +135,31 @@ def acceleration(bench: Bench) -> Finding:
         TITLE,
         f"Of {len(compared)} enhanced fast scans {kept_up} are at least as close to the truth (PSNR) as the standard "
         f"scan, and {quieter} at least as quiet.",
-        (_table(compared),),
-        tuple(_figure(one) for one in _one_of_each(compared)),
-        {f"{one.protocols.name}, {one.specimen}": _values(one) for one in compared},
-        (*notes, "contrast and its decay along echo trains are not simulated: both protocols show the same signal"),
+        (_table(compared), *((_real_table(real),) if real else ())),
+        (*(_figure(one) for one in _one_of_each(compared)), *(_real_figure(one) for one in real)),
+        {f"{one.protocols.name}, {one.specimen}": _values(one) for one in compared}
+        | {one.pair.name: {"noise": one.noise, "sharpness": one.sharpness} for one in real},
+        (
+            *notes,
+            *more,
+            "contrast and its decay along echo trains are not simulated: both protocols show the same signal",
+        ),
     )
+
+
+def _real(bench: Bench) -> tuple[list[RealComparison], list[str]]:
+    """Really acquired pairs, and why there are none or no more of them."""
+    found: list[RealComparison] = []
+    notes: list[str] = []
+    pairs = find_real_pairs(bench.series)
+    for pair in pairs:
+        try:
+            found.append(compare_real(bench, pair))
+        except (LucidError, ValueError) as error:
+            notes.append(str(error))
+    if not pairs:
+        notes.append("no two series of the data show one plane in one contrast with different scan times")
+    return found, notes
 
 
 def _compare(bench: Bench, protocols: Protocols, specimen: Specimen, number: int) -> Compared:
@@ -234,3 +257,28 @@ def _figure(one: Compared) -> Figure:
     times = f"{one.protocols.standard.seconds:g} s and {one.protocols.fast.seconds:g} s"
     caption = f"Simulated on {one.specimen}; the protocols take {times}."
     return magnified_plate(one.protocols.name, caption, list(zip(labels, one.images, strict=True)))
+
+
+def _real_table(real: list[RealComparison]) -> Table:
+    heads = (
+        *("standard, fast", "scan time", "noise reduction", "gain freq", "gain phase"),
+        *("noise standard, %", "fast", "fast enhanced", "edges fast", "edges fast enhanced"),
+        *("difference fast, %", "difference fast enhanced, %"),
+    )
+    rows = tuple(
+        (
+            *(one.pair.name, f"{one.pair.time:.0%}"),
+            *(round(value, 2) for value in (one.asked.noise_reduction, one.asked.gain_freq, one.asked.gain_phase)),
+            *(round(100 * noise, 2) for noise in one.noise),
+            *(round(value, 2) if value == value else None for value in one.sharpness),
+            *(round(100 * apart, 1) for apart in one.difference),
+        )
+        for one in real
+    )
+    return Table("Really acquired pairs; edges and differences against the standard scan", heads, rows)
+
+
+def _real_figure(one: RealComparison) -> Figure:
+    labels = ("standard", "fast", "fast, enhanced")
+    caption = f"Really acquired; the fast scan took {one.pair.time:.0%} of the time."
+    return magnified_plate(one.pair.name, caption, list(zip(labels, one.images, strict=True)))
