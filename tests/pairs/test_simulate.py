@@ -12,6 +12,8 @@ from torch import Tensor
 
 from lucidmr.degrade.draw import Degradation
 from lucidmr.degrade.settings import DegradationRanges
+from lucidmr.pairs import simulate
+from lucidmr.pairs.response import NoiseResponse
 from lucidmr.pairs.simulate import TargetKind, TrainingPair, crop, reconstruct_pair, simulate_pair, stack
 from lucidmr.physics.analytic import image
 from lucidmr.physics.sampling import AxisSampling, Sampling
@@ -180,6 +182,16 @@ def test_a_noisy_target_promises_no_more_than_it_can_teach() -> None:
         assert measured_factor(drawn, how, "noisy", (48, 48), 0.02) == pytest.approx(promised, rel=0.05)
     assert unfiltered == pytest.approx([4.0] * len(unfiltered))
     assert unfiltered
+
+
+@pytest.mark.parametrize(("overlap", "expected"), [(0.05, 8.0), (0.5, 4.0), (1.4, 1.0)])
+def test_a_noisy_target_is_told_as_a_factor_that_can_be_asked_for(monkeypatch, overlap: float, expected: float) -> None:
+    """Chains whose noise hardly overlaps, as far undersampling makes them, teach more than any user can ask for."""
+    monkeypatch.setattr(simulate, "has_closed_form", lambda *_: True)
+    monkeypatch.setattr(simulate, "ideal_response", lambda *_: NoiseResponse(1.0, overlap))
+    given_ = degradation(FULL, noise=0.04, factor=1.0 if overlap > 1.0 else 4.0)
+    made = reconstruct_pair(disc_scan(noise_sd=0.02), given_, Reconstruction((1, 48, 48)), "noisy")
+    assert made.noise_reduction == pytest.approx(expected)
 
 
 def test_crops_are_parts_of_the_standardized_image() -> None:
