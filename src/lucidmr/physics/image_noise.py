@@ -211,10 +211,8 @@ def _box(pixels: int, radius: int, passes: int, device: torch.device) -> Float[T
 
 
 def _dilate(mask: Mask, radius: int) -> Mask:
-    out = mask.reshape(-1, 1, *mask.shape[-2:]).float()
-    out = F.max_pool2d(out, (2 * radius + 1, 1), 1, (radius, 0))
-    out = F.max_pool2d(out, (1, 2 * radius + 1), 1, (0, radius))
-    return out.reshape(mask.shape) > 0.5
+    """Where a box around the pixel holds any of the mask."""
+    return _blur(mask.float(), radius, passes=1) > 0.0
 
 
 def _erode(mask: Mask, radius: int) -> Mask:
