@@ -230,6 +230,11 @@ def encode(acquisition: Acquisition, enhancement: Enhancement, grid: tuple[int, 
     return Context(**values)
 
 
+def clamped(value: float, bounds: tuple[float, float]) -> float:
+    """The nearest value that can be asked for: within :data:`NOISE_REDUCTION_RANGE` or :data:`GAIN_RANGE`."""
+    return min(max(value, bounds[0]), bounds[1])
+
+
 def _put(values: dict[str, float], name: str, value: float | None) -> None:
     values[name] = 0.0 if value is None else value
     values[f"{name}_unknown"] = float(value is None)

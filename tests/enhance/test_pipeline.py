@@ -13,7 +13,7 @@ from lucidmr.dicom.geometry import Geometry
 from lucidmr.dicom.series import read_series
 from lucidmr.enhance import calibrate, pipeline, prepare
 from lucidmr.enhance.calibrate import EMPHASES
-from lucidmr.enhance.pipeline import enhance
+from lucidmr.enhance.pipeline import EnhancedSeries, enhance
 from lucidmr.errors import LucidError
 from lucidmr.physics import phantoms
 
@@ -54,13 +54,13 @@ def test_nothing_asked_changes_nothing(series, tiny_model):
 
 def test_the_network_is_told_the_noise_of_each_image(series, tiny_model, monkeypatch):
     told = []
-    parts = pipeline._parts
+    network = EnhancedSeries._network
 
-    def listening(model, images, vector):
+    def listening(self, stacks, vector):
         told.append(Context.from_vector(tuple(vector[0].tolist())))
-        return parts(model, images, vector)
+        return network(self, stacks, vector)
 
-    monkeypatch.setattr(pipeline, "_parts", listening)
+    monkeypatch.setattr(EnhancedSeries, "_network", listening)
     done = enhance(series, lucidmr.Enhancement(noise_reduction=8.0), model=tiny_model)
     assert done.emphasis in EMPHASES
     told.clear()

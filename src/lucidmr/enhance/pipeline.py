@@ -18,14 +18,7 @@ from lucidmr.context import Acquisition, Context, Enhancement
 from lucidmr.dicom.header import HeaderFacts, acquisition
 from lucidmr.dicom.provenance import Provenance
 from lucidmr.dicom.source import Source
-from lucidmr.enhance.calibrate import (
-    EMPHASES,
-    Calibration,
-    calibrate,
-    least_emphasis,
-    nominal,
-    pooled,
-)
+from lucidmr.enhance.calibrate import EMPHASES, Calibration, calibrate, least_emphasis, nominal, pooled
 from lucidmr.enhance.choose import choose_model
 from lucidmr.enhance.device import DeviceName, choose_device, fast_precision
 from lucidmr.enhance.neighbours import Neighbours, middle, stack_around, stack_noise
@@ -163,8 +156,16 @@ class EnhancedSeries:
         return _without_mean(parts, body_mask(self._in_own_units(middle(given)))[:, None])
 
     def _network(self, stacks: Float[Tensor, "b slice h w"], told: ContextVectors) -> Float[Tensor, "b part h w"]:
+        """Noise and details of standardized slices, in the fastest precision that the device has."""
+        network, kind, vector = self.model.network, self.device.type, told.to(self.device)
+        halved = fast_precision(self.device) == torch.bfloat16
+
+        def parts(batch: Tensor) -> Tensor:
+            with torch.autocast(kind, torch.bfloat16, enabled=halved):
+                return network.parts(batch, vector.expand(len(batch), -1))
+
         with torch.inference_mode():
-            return _parts(self.model, stacks.to(self.device), told.to(self.device)).cpu()
+            return parts_of(parts, stacks.to(self.device), network.settings.stride).cpu()
 
     def _told(self, noise_sd: float) -> ContextVectors:
         return _vector(self.context.with_noise(noise_sd / self.standardization.scale))
@@ -358,17 +359,6 @@ def enhance(
     network = choose_model(series, told, models)
     context = context_of(series, told, wanted, volume=network.network.settings.slices > 1)
     return EnhancedSeries(series, wanted, told, acquisition(told), context, network, plan_of(series, told), where)
-
-
-def _parts(model: Model, images: Float[Tensor, "b slice h w"], vector: Tensor) -> Float[Tensor, "b part h w"]:
-    """Noise and details of standardized images, in the fastest precision that the device has."""
-    precision = fast_precision(images.device)
-
-    def network(batch: Tensor) -> Tensor:
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == torch.bfloat16):
-            return model.network.parts(batch, vector.expand(len(batch), -1))
-
-    return parts_of(network, images, model.network.settings.stride)
 
 
 def _vector(context: Context) -> Float[Tensor, "1 field"]:

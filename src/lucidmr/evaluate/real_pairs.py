@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from lucidmr.context import GAIN_RANGE, NOISE_REDUCTION_RANGE, Enhancement
+from lucidmr.context import GAIN_RANGE, NOISE_REDUCTION_RANGE, Enhancement, clamped
 from lucidmr.dicom.geometry import Geometry
 from lucidmr.dicom.header import HeaderFacts, facts
 from lucidmr.dicom.series import ImageSeries
@@ -28,7 +28,7 @@ from lucidmr.evaluate.bench import Bench
 from lucidmr.evaluate.fidelity import nrmse
 from lucidmr.evaluate.noise import detrended_sd, homogeneous_regions
 from lucidmr.evaluate.sharpening import scales_of
-from lucidmr.evaluate.sharpness import Direction, edge_sharpness
+from lucidmr.evaluate.sharpness import DIRECTIONS, edge_sharpness
 from lucidmr.physics.image_noise import body_mask
 
 _FASTER: Final = 0.9
@@ -42,7 +42,6 @@ _PARALLEL: Final = 0.999
 """Cosine of the angle between planes that count as one."""
 _FIELD: Final = 0.1
 """Relative difference of fields of view that count as one."""
-_DIRECTIONS: Final[tuple[Direction, ...]] = ("freq", "phase")
 
 Plane = Float[Tensor, "row column"]
 
@@ -55,6 +54,7 @@ class RealPair(NamedTuple):
         standard: The series that took longer.
         fast: The other one.
         numbers: The images of standard and fast.
+        planes: Where they lie.
         time: Scan time of fast over standard, by the steps that their headers tell.
     """
 
@@ -62,6 +62,7 @@ class RealPair(NamedTuple):
     standard: ImageSeries
     fast: ImageSeries
     numbers: tuple[int, int]
+    planes: tuple[Geometry, Geometry]
     time: float
 
 
@@ -94,14 +95,13 @@ def find_real_pairs(series: Mapping[str, ImageSeries]) -> list[RealPair]:
     Returns:
         The pairs; those whose headers do not tell how many steps they took are none.
     """
-    steps = {name: _steps(one, facts(one)) for name, one in series.items()}
-    known = sorted((name for name, found in steps.items() if found), key=lambda name: -(steps[name] or 0.0))
+    steps = {name: took for name, one in series.items() if (took := _steps(one, facts(one)))}
     found = []
-    for slow, quick in combinations(known, 2):
-        time = (steps[quick] or 0.0) / (steps[slow] or 1.0)
-        numbers = _one_plane(series[slow], series[quick]) if time <= _FASTER else None
-        if numbers is not None:
-            found.append(RealPair(f"{slow}, {quick}", series[slow], series[quick], numbers, time))
+    for slow, quick in combinations(sorted(steps, key=steps.__getitem__, reverse=True), 2):
+        time = steps[quick] / steps[slow]
+        shown = _one_plane(series[slow], series[quick]) if time <= _FASTER else None
+        if shown is not None:
+            found.append(RealPair(f"{slow}, {quick}", series[slow], series[quick], *shown, time))
     return found
 
 
@@ -120,8 +120,8 @@ def _steps(series: ImageSeries, told: HeaderFacts) -> float | None:
     return lines * (told.averages.value or 1.0) * repetition
 
 
-def _one_plane(standard: ImageSeries, fast: ImageSeries) -> tuple[int, int] | None:
-    """The middle image of a series and the one of the other that shows the same plane in the same contrast."""
+def _one_plane(standard: ImageSeries, fast: ImageSeries) -> tuple[tuple[int, int], tuple[Geometry, Geometry]] | None:
+    """The middle image of a series and the one of the other that shows its plane in its contrast; where they lie."""
     first = middle_image(len(standard))
     here = standard.geometry(first)
     if here is None:
@@ -129,7 +129,7 @@ def _one_plane(standard: ImageSeries, fast: ImageSeries) -> tuple[int, int] | No
     for index in range(len(fast)):
         there = fast.geometry(index)
         if there is not None and _covers(standard, here, fast, there) and _contrast(standard, first, fast, index):
-            return first, index
+            return (first, index), (here, there)
     return None
 
 
@@ -188,7 +188,7 @@ def compare_real(bench: Bench, pair: RealPair) -> RealComparison:
     sharp = [
         fmean(
             edge_sharpness(oriented[0], image, along, bench.generator("edges"), getattr(scales, along)).sharpness.value
-            for along in _DIRECTIONS
+            for along in DIRECTIONS
         )
         for image in oriented[1:]
     ]
@@ -214,27 +214,20 @@ def _asked(bench: Bench, pair: RealPair, standard: EnhancedSeries) -> Enhancemen
         raise LucidError(f"{pair.name}: the standard scan shows no noise to compare with")
     freq, phase = (
         _gain(getattr(standard.acquisition.matrix, along), getattr(fast.acquisition.matrix, along))
-        for along in _DIRECTIONS
+        for along in DIRECTIONS
     )
-    return Enhancement(_within(levels[1] / levels[0], NOISE_REDUCTION_RANGE), freq, phase)
+    return Enhancement(clamped(levels[1] / levels[0], NOISE_REDUCTION_RANGE), freq, phase)
 
 
 def _gain(wanted: float | None, given: float | None) -> float:
-    return _within(wanted / given, GAIN_RANGE) if wanted and given else 1.0
-
-
-def _within(value: float, bounds: tuple[float, float]) -> float:
-    return min(max(value, bounds[0]), bounds[1])
+    return clamped(wanted / given, GAIN_RANGE) if wanted and given else 1.0
 
 
 def _placed(pair: RealPair, image: NDArray[np.float32], standard: Plane) -> Plane:
     """An image of the fast series where the standard one shows the same place, at its scale of intensity."""
-    here, there = pair.standard.geometry(pair.numbers[0]), pair.fast.geometry(pair.numbers[1])
-    if here is None or there is None:
-        raise LucidError(f"{pair.name}: the headers do not tell where the images lie")
     rows, columns = ((torch.arange(n) + 0.5) / n for n in standard.shape)
-    corners = [_corner(plane) for plane in (here, there)]
-    sides = [_sides(series, plane) for series, plane in ((pair.standard, here), (pair.fast, there))]
+    corners = [_corner(plane) for plane in pair.planes]
+    sides = [_sides(series, plane) for series, plane in zip((pair.standard, pair.fast), pair.planes, strict=True)]
     place = corners[0] + rows[:, None, None] * sides[0][0] + columns[None, :, None] * sides[0][1] - corners[1]
     share = [(place * side).sum(-1) / side.square().sum() for side in sides[1]]
     where = 2.0 * torch.stack([share[1], share[0]], -1) - 1.0

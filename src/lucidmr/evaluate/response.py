@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from lucidmr.enhance.neighbours import Neighbours, middle
 from lucidmr.enhance.pipeline import EnhancedSeries
 from lucidmr.physics.image_noise import body_mask
 from lucidmr.physics.spectrum import typical_signal
@@ -62,13 +63,12 @@ def series_response(series: EnhancedSeries, index: int) -> LocalResponse:
 
     def process(plane: Plane) -> Finer:
         # Neighbours of a volume stay as they are: the point lies in one slice.
-        stack = torch.stack(neighbours)
-        stack[count // 2] = oriented(plane)
-        return oriented(series.process(stack, dial)[0])
+        marked = stack.clone()
+        middle(marked)[0] = oriented(plane)
+        return oriented(series.process(marked, dial)[0])
 
-    numbers = (min(max(index + step, 0), len(series) - 1) for step in range(-(count // 2), count // 2 + 1))
-    neighbours = [torch.from_numpy(series.source.image(number)) for number in numbers]
-    image = oriented(neighbours[count // 2])
+    stack = Neighbours(series.source, series.standardization, count).stored(index)
+    image = oriented(middle(stack)[0])
     extents = (dial.noise.extent_freq, dial.noise.extent_phase)
     return local_response(process, image, series.standardization.grid, extents)
 

@@ -19,6 +19,7 @@ from lucidmr.evaluate.profiles import UPSAMPLING, find_edges, find_lines, profil
 from lucidmr.shapes import Image
 
 Direction = Literal["freq", "phase"]
+DIRECTIONS: Final[tuple[Direction, ...]] = ("freq", "phase")
 
 ENOUGH: Final = 50
 """Edges per direction below which a result is not to be relied on."""

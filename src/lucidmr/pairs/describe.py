@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Generator
 
-from lucidmr.context import GAIN_RANGE, Acquisition, Context, Directions, Enhancement, encode
+from lucidmr.context import GAIN_RANGE, Acquisition, Context, Directions, Enhancement, clamped, encode
 from lucidmr.degrade.draw import Degradation
 from lucidmr.physics.sampling import AxisSampling, Sampling
 from lucidmr.physics.undersampling import RandomUndersampling, UniformUndersampling
@@ -67,7 +67,7 @@ def describe(degradation: Degradation, grid: tuple[int, int, int], generator: Ge
 
 def _gain(wanted: AxisSampling, sampled: AxisSampling) -> float:
     """Ratio of the widths; whole samples can make it a little more than was drawn."""
-    return min(max(wanted.width / sampled.width, GAIN_RANGE[0]), GAIN_RANGE[1])
+    return clamped(wanted.width / sampled.width, GAIN_RANGE)
 
 
 def _forget(context: Context, is_3d: bool, generator: Generator) -> Context:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from lucidmr.context import NOISE_REDUCTION_RANGE, Context
+from lucidmr.context import NOISE_REDUCTION_RANGE, Context, clamped
 from lucidmr.degrade.apply import acquire
 from lucidmr.degrade.draw import Degradation, draw_degradation
 from lucidmr.degrade.settings import DegradationRanges
@@ -204,8 +204,7 @@ class _Noise:
         possible = max(wanted, self.inherent_variance)
         share = min((possible - self.inherent_variance) / self._known_sd**2, 1.0) if self._known_sd else 0.0
         # Chains whose noise hardly overlaps give more than can be asked for; the network is told the most of that.
-        low, high = NOISE_REDUCTION_RANGE
-        return share, min(max(noise_reduction_factor(total, possible * response.overlap), low), high)
+        return share, clamped(noise_reduction_factor(total, possible * response.overlap), NOISE_REDUCTION_RANGE)
 
     def common(self, share: float) -> KSpace:
         """Noise of ``share`` of the known variance such that the known noise is this plus independent noise."""

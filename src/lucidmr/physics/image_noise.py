@@ -165,7 +165,7 @@ def tissue_of(image: Image) -> Tissue:
     """
     body, structure = body_mask(image), local_structure(image)
     homogeneous = _least_structured(structure, body, HOMOGENEOUS_FRACTION)
-    return Tissue(homogeneous, body & (structure >= _median(structure[body])))
+    return Tissue(homogeneous, body & (structure >= structure[body].median()))
 
 
 def local_mean(values: Image) -> Image:
@@ -219,11 +219,6 @@ def _erode(mask: Mask, radius: int) -> Mask:
     """What lies beyond the border counts as outside."""
     outside = F.pad(~mask, (radius,) * 4, value=True)
     return ~_dilate(outside, radius)[..., radius:-radius, radius:-radius]
-
-
-def _median(values: Float[Tensor, " n"]) -> float:
-    """0 of nothing."""
-    return float(values.median()) if values.numel() else 0.0
 
 
 def _least_structured(structure: Image, body: Mask, fraction: float) -> Mask:

@@ -189,4 +189,5 @@ def _leave_no_worker() -> None:
 
 def _kill_workers() -> None:
     for worker in active_children():
-        worker.kill()
+        if worker.daemon:
+            worker.kill()

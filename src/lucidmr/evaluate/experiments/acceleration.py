@@ -12,7 +12,7 @@ from lucidmr.evaluate.bench import Bench
 from lucidmr.evaluate.finding import Figure, Finding, Table
 from lucidmr.evaluate.plates import magnified_plate
 from lucidmr.evaluate.real_pairs import RealComparison, compare_real, find_real_pairs
-from lucidmr.evaluate.sharpness import Direction, edge_sharpness
+from lucidmr.evaluate.sharpness import DIRECTIONS, edge_sharpness
 from lucidmr.evaluate.specimens import Quality, Specimen, acquire, enhanced, quality, specimens, volume
 from lucidmr.physics.image_noise import homogeneous_mask
 from lucidmr.physics.sampling import AxisSampling, Sampling
@@ -23,7 +23,6 @@ from lucidmr.shapes import Image
 TITLE: Final = "Acceleration (3.7)"
 _NOISE: Final = 0.02
 """Of one sample of an average, over tissue: an image of a fully sampled scan has it too."""
-_DIRECTIONS: Final[tuple[Direction, ...]] = ("freq", "phase")
 _CALIBRATION: Final = 24
 """Lines of a block of them, at least; a kernel of four lines needs six per factor to be fitted well."""
 
@@ -183,7 +182,7 @@ def _compare(bench: Bench, protocols: Protocols, specimen: Specimen, number: int
     sharp = [
         edge_sharpness(usual, images[2], direction, generator, pixels / samples).sharpness.value
         for direction, pixels, samples in zip(
-            _DIRECTIONS, series.standardization.grid, specimen.scan.matrix[1:], strict=True
+            DIRECTIONS, series.standardization.grid, specimen.scan.matrix[1:], strict=True
         )
     ]
     return Compared(

@@ -17,7 +17,7 @@ from lucidmr.evaluate.bench import Bench
 from lucidmr.evaluate.finding import Cell, Figure, Finding, Table
 from lucidmr.evaluate.peers import remove_gibbs, sharpened
 from lucidmr.evaluate.plates import magnified_plate, plate
-from lucidmr.evaluate.sharpness import Direction, edge_sharpness
+from lucidmr.evaluate.sharpness import DIRECTIONS, edge_sharpness
 from lucidmr.evaluate.specimens import Simulation, Specimen, acquire, enhanced, phantom_volume, specimens
 from lucidmr.physics.fourier import IN_PLANE, resize_kspace, to_image, to_kspace
 from lucidmr.physics.image_noise import body_mask
@@ -36,8 +36,6 @@ _LOST: Final = 0.3
 """Share of signal from which on it counts as lost."""
 _CYCLES: Final = 0.6
 """Largest slope of the field's phase, cycles per pixel of low resolution: more than half is beyond it."""
-
-_DIRECTIONS: Final[tuple[Direction, ...]] = ("freq", "phase")
 
 Plane = Float[Tensor, "freq phase"]
 
@@ -163,7 +161,7 @@ def _methods(bench: Bench, series: EnhancedSeries, index: int) -> dict[str, Plan
     def sharpness(image: Plane) -> float:
         found = (
             edge_sharpness(filled, image, along, bench.generator("edges"), pixels / samples)
-            for along, pixels, samples in zip(_DIRECTIONS, series.standardization.grid, acquired, strict=True)
+            for along, pixels, samples in zip(DIRECTIONS, series.standardization.grid, acquired, strict=True)
         )
         return fmean(one.sharpness.value for one in found)
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import torch
 
-from lucidmr.context import GAIN_RANGE, NOISE_REDUCTION_RANGE, Enhancement
+from lucidmr.context import GAIN_RANGE, NOISE_REDUCTION_RANGE, Enhancement, clamped
 from lucidmr.degrade.draw import Degradation, draw_degradation
 from lucidmr.degrade.settings import DegradationRanges
 from lucidmr.evaluate.bench import Bench
@@ -123,9 +123,8 @@ def _asked(drawn: Degradation) -> tuple[Enhancement, Sampling]:
         name: replace(getattr(target, name), fraction=1.0 if restore else getattr(given, name).fraction)
         for name in ("freq", "phase")
     }
-    low, high = NOISE_REDUCTION_RANGE
     wanted = Enhancement(
-        min(max(drawn.noise_reduction, low), high),
+        clamped(drawn.noise_reduction, NOISE_REDUCTION_RANGE),
         gain_freq=_gain(target.freq, given.freq),
         gain_phase=_gain(target.phase, given.phase),
         restore_partial_fourier=restore,
@@ -134,7 +133,7 @@ def _asked(drawn: Degradation) -> tuple[Enhancement, Sampling]:
 
 
 def _gain(target: AxisSampling, given: AxisSampling) -> float:
-    return min(max(target.width / given.width, GAIN_RANGE[0]), GAIN_RANGE[1])
+    return clamped(target.width / given.width, GAIN_RANGE)
 
 
 def _by_specimen(scored: list[Scored], method: str, over: str) -> dict[str, float]:

@@ -11,12 +11,11 @@ from lucidmr.evaluate.fidelity import Harm, harm
 from lucidmr.evaluate.finding import Cell, Figure, Finding, Table
 from lucidmr.evaluate.plates import magnified_plate
 from lucidmr.evaluate.sharpening import adjacent, scales_of
-from lucidmr.evaluate.sharpness import ENOUGH, Direction, edge_sharpness
+from lucidmr.evaluate.sharpness import DIRECTIONS, ENOUGH, Direction, edge_sharpness
 
 _NOTHING: Final = Enhancement(1.0, restore_partial_fourier=False)
 _USUAL: Final = Enhancement(2.0, restore_partial_fourier=False)
 _SHOWN: Final = Enhancement(2.0, 2.0, 2.0, restore_partial_fourier=False)
-_ALONG: Final[tuple[Direction, ...]] = ("freq", "phase")
 _TITLE: Final = "Any vendor (3.6)"
 _SLICES: Final = 2
 _MOST_SHOWN: Final = 12
@@ -85,7 +84,7 @@ def _look(bench: Bench, name: str, series: ImageSeries) -> tuple[Row, Figure]:
     scale = max(scales.freq or 1.0, scales.phase or 1.0)
     measured = quiet.measured
     sharper = before_after(sharp, images)
-    freq, phase = (_sharpness(bench, sharper, along, getattr(scales, along) or 1.0) for along in _ALONG)
+    freq, phase = (_sharpness(bench, sharper, along, getattr(scales, along) or 1.0) for along in DIRECTIONS)
     field = f", {facts.field_strength.value:.2g} T" if facts.field_strength.value else ""
     samples = f"{facts.matrix_freq.value or '?'} x {facts.matrix_phase.value or '?'}".replace(".0", "")
     row = Row(
