@@ -90,6 +90,8 @@ def test_an_experiment_gives_tables_and_json(experiment, bench, tiny_model):
     assert all(table.rows for table in finding.tables)
     assert all(figure.html.startswith("<img") for figure in finding.figures)
     json.dumps(finding.values)
+    if experiment is trust:
+        assert [figure.title for figure in finding.figures] == ["What was removed", "Local response"]
     if experiment is pairs:
         # The same network once more: without anything that it was not told.
         assert finding.measures["context"] == {"phantom 1": 0.0, "phantom 2": 0.0}

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from lucidmr.context import Enhancement
-from lucidmr.drawing.pictures import Window, map_png, uri
+from lucidmr.drawing.pictures import Window, map_png, panels, uri
 from lucidmr.enhance.pipeline import EnhancedSeries
 from lucidmr.evaluate.bench import Bench
 from lucidmr.evaluate.fidelity import Whiteness, whiteness
@@ -125,7 +125,7 @@ def trust(bench: Bench) -> Finding:
         f"Noise reduction 2 on {found[0].name}: detectability of lesions keeps {worst:.0%} in the worst case; "
         f"{white.share:.1%} of the body shows structure in what was removed (noise alone: 1 %).",
         (_lesion_table(bench, tests), false, _response_table(bench, response)),
-        (_residual_figure(scanner, white),),
+        (_residual_figure(scanner, white), *_response_figure(scanner, response)),
         {
             "detectability": [
                 {"diameter": one.diameter, "contrast": one.contrast}
@@ -217,6 +217,28 @@ def _response_table(bench: Bench, response: LocalResponse) -> Table:
 
 
 _AXES: Final = ("freq", "phase")
+_WIDTHS: Final = Window(0.5, 2.0)
+"""Of the local response after over before: yellow is twice as wide."""
+_HEIGHTS: Final = Window(0.0, 1.2)
+
+
+def _response_figure(scanner: _Scanner, response: LocalResponse) -> tuple[Figure, ...]:
+    """Maps of the local response: every place of the body shows what the nearest point became."""
+    if not len(response.position):
+        return ()
+    step = max(1, max(scanner.truth.shape) // 256)
+    body = body_mask(scanner.truth)[::step, ::step]
+    places = torch.cartesian_prod(*(step * torch.arange(n) for n in body.shape)).float()
+    nearest = torch.cdist(places, response.position.float()).argmin(1).reshape(body.shape)
+    wider = response.width_after / response.width_before
+    columns = [(f"width along {axis}", wider[:, number], _WIDTHS) for number, axis in enumerate(_AXES)]
+    maps = [(label, map_png(values[nearest] * body, window)) for label, values, window in
+            (*columns, ("height", response.height, _HEIGHTS))]  # fmt: skip
+    caption = (
+        "What became of a faint point, after over before, at the nearest of the points: widths from "
+        f"{_WIDTHS.low:g} (dark) to {_WIDTHS.high:g} (yellow), heights from {_HEIGHTS.low:g} to {_HEIGHTS.high:g}."
+    )
+    return (Figure("Local response", caption, f'<img src="{uri(panels(maps))}" alt="Maps of the local response">'),)
 
 
 def _residual_figure(scanner: _Scanner, white: Whiteness) -> Figure:
