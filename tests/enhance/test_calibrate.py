@@ -1,11 +1,15 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
 from lucidmr.enhance.calibrate import (
+    AGAIN,
+    MOST_PASSES,
     MOST_REMOVAL,
     MOST_SPILL,
+    Behaviour,
     calibrate,
-    least_emphasis,
     nominal,
     pooled,
     response_of,
@@ -16,11 +20,33 @@ from lucidmr.physics.image_noise import tissue_of
 from noisy_head import phantom
 
 
-def response(captured, detail=0.0, seed=0):
-    """A network that predicts the share ``captured`` of all noise, and whose details amplify noise by ``detail``."""
+def response(captured, detail=0.0, left=1.0, seed=0):
+    """A network that predicts the share ``captured`` of the noise that is left, and whose details amplify it."""
     generator = torch.Generator().manual_seed(seed)
     given = 0.01 * torch.randn(1, 96, 96, generator=generator)
-    return response_of(given, (1 + detail) * given, captured * given, torch.ones_like(given, dtype=torch.bool))
+    everywhere = torch.ones_like(given, dtype=torch.bool)
+    return response_of(given, (1 + detail) * left * given, captured * left * given, everywhere)
+
+
+def once(found, spilt=1.0):
+    """A network that finds nothing more when it is asked again."""
+    asked = iter([Behaviour(found, spilt)])
+    return lambda _: next(asked, Behaviour(no_response(), 0.0))
+
+
+def again_and_again(captured, spilt=(1.0,) * MOST_PASSES, told=None):
+    """A network that takes its share of what is left each time; what it is told is noted."""
+    left, spills = 1.0, iter(spilt)
+
+    def ask(times):
+        nonlocal left
+        if told is not None:
+            told.append(times)
+        found = Behaviour(response(captured, left=left), next(spills))
+        left *= 1.0 - captured
+        return found
+
+    return ask
 
 
 def no_response():
@@ -38,53 +64,74 @@ def best_share(captured):
 @pytest.mark.parametrize("wanted", [1.2, 2.0, 4.0])
 def test_removal_gives_the_wanted_noise_reduction(captured, wanted):
     found = response(captured)
-    removal = calibrate(found, wanted).removal
+    removal = calibrate(once(found), wanted).removal
     # Noise after is 1 - removal * captured of the noise before.
     if wanted <= 1 + 0.8 * (found.noise_reduction(best_share(captured)) - 1):
         assert removal == pytest.approx((1 - 1 / wanted) / captured, rel=0.01)
-        assert calibrate(found, wanted).expected == pytest.approx(wanted, rel=0.02)
+        assert calibrate(once(found), wanted).expected == pytest.approx(wanted, rel=0.02)
     else:
-        assert 0.85 * wanted < calibrate(found, wanted).expected < wanted or removal == pytest.approx(
+        assert 0.85 * wanted < calibrate(once(found), wanted).expected < wanted or removal == pytest.approx(
             MOST_REMOVAL, rel=0.1
         )
 
 
 def test_noise_that_sharpening_adds_is_removed_too():
     found = response(1.0, detail=0.5)
-    removal = calibrate(found, 1.8).removal
+    removal = calibrate(once(found), 1.8).removal
     assert removal == pytest.approx(1.5 - 1.0 / 1.8, rel=0.02)
     assert found.noise_reduction(removal) == pytest.approx(1.8, rel=0.02)
 
 
 def test_out_of_reach_gives_the_most_that_can_be_had():
     found = response(0.3)
-    assert calibrate(found, 4.0).removal == pytest.approx(MOST_REMOVAL, rel=0.05)
+    assert calibrate(once(found), 4.0).removal == pytest.approx(MOST_REMOVAL, rel=0.05)
     # A prediction that has nothing to do with the noise only adds noise: the best is to remove none of it.
     draws = torch.randn(2, 1, 96, 96, generator=torch.Generator().manual_seed(9))
     useless = response_of(draws[0], draws[0], draws[1], torch.ones(1, 96, 96, dtype=torch.bool))
-    assert calibrate(useless, 2.0).removal < 0.1
+    assert calibrate(once(useless), 2.0).removal < 0.1
 
 
-@pytest.mark.parametrize(("wanted", "expected"), [(1.5, 1.0), (2.0, 1.6), (3.0, 2.5), (8.0, 4.0)])
-def test_the_network_is_told_of_no_more_noise_than_need_be(wanted, expected):
-    captured = {1.0: 0.4, 1.6: 0.5, 2.5: 0.6, 4.0: 0.65}
-    assert least_emphasis(lambda emphasis: (response(captured[emphasis]), 1.0), wanted) == expected
+# Half of what is left, 1.2 times of it in the last pass: 1 / 0.4 = 2.5, 5, 10, 20, 40.
+@pytest.mark.parametrize(("wanted", "passes"), [(1.2, 1), (2.1, 1), (2.4, 1), (3.0, 2), (4.0, 2), (4.9, 2), (8.0, 3)])
+def test_no_more_passes_are_made_than_need_be(wanted, passes):
+    found = calibrate(again_and_again(0.5), wanted)
+    assert len(found.told) == passes
+    assert found.expected == pytest.approx(wanted, rel=0.01)
+    # Passes before the last leave half each.
+    left = 0.5 ** (passes - 1)
+    assert found.removal == pytest.approx((left - 1 / wanted) / (0.5 * left), abs=0.01)
 
 
-def test_where_more_told_gives_less_the_most_is_taken():
-    captured = {1.0: 0.4, 1.6: 0.5, 2.5: 0.3, 4.0: 0.2}
-    assert least_emphasis(lambda emphasis: (response(captured[emphasis]), 1.0), 8.0) == 1.6
+def test_the_network_is_told_several_times_the_noise_that_is_left():
+    told = []
+    calibrate(again_and_again(0.5, told=told), 16.0)
+    assert told[0] == 1.0
+    assert told[1:] == pytest.approx([AGAIN / 2**number for number in range(1, len(told))], rel=1e-3)
 
 
-def test_the_network_is_told_of_no_noise_that_makes_it_remove_anatomy():
-    spilt = {1.0: 1.0, 1.6: 1.2, 2.5: 1.4, 4.0: 1.6}
-    assert least_emphasis(lambda emphasis: (response(0.3 * emphasis), spilt[emphasis]), 8.0) == 1.6
-    assert least_emphasis(lambda emphasis: (response(0.3 * emphasis), 2.0), 8.0) == 1.0
+def test_passes_come_to_an_end():
+    found = calibrate(again_and_again(0.1), 50.0)
+    assert len(found.told) == MOST_PASSES
+    assert found.expected == pytest.approx(1 / (0.9 ** (MOST_PASSES - 1) * (1 - 0.1 * MOST_REMOVAL)), rel=0.02)
+
+
+def test_no_pass_is_made_that_removes_anatomy():
+    found = calibrate(again_and_again(0.5, spilt=(1.0, 1.2, 1.4)), 16.0)
+    assert len(found.told) == 2
+    assert found.expected == pytest.approx(5.0, rel=0.02)
+
+
+def test_asking_for_more_never_gives_less_over_passes():
+    asked = [1.0 + 0.1 * step for step in range(60)]
+    for spilt in ((1.0,) * MOST_PASSES, (1.0, 2.0), (1.0, 1.0, 2.0)):
+        got = [calibrate(again_and_again(0.5, spilt=spilt), wanted).expected for wanted in asked]
+        assert all(more >= 0.998 * less for less, more in pairwise(got))
 
 
 def test_where_anatomy_is_taken_for_noise_no_more_than_the_nominal_share_is_removed():
-    assert calibrate(response(0.5), 2.0, spilt=1.0).removal > 0.9
-    assert calibrate(response(0.5), 2.0, spilt=2.0).removal == pytest.approx(0.5, rel=0.02)
+    assert calibrate(once(response(0.5), 1.0), 2.0).removal > 0.9
+    assert calibrate(once(response(0.5), 2.0), 2.0).removal == pytest.approx(0.5, rel=0.02)
+    assert len(calibrate(again_and_again(0.5, spilt=(2.0, 1.0)), 4.0).told) == 1
 
 
 def test_spill_tells_noise_from_edges():
@@ -97,17 +144,13 @@ def test_spill_tells_noise_from_edges():
     assert spill(torch.zeros(64, 64), tissue_of(torch.zeros(64, 64))) == 0.0
 
 
-def test_without_body_the_network_is_told_what_is_found():
-    assert least_emphasis(lambda _: (no_response(), 0.0), 4.0) == 1.0
-
-
 def test_nominal_is_that_of_a_perfect_network():
     assert nominal(4.0).removal == pytest.approx(0.75)
     assert nominal(1.0).removal == 0.0
 
 
 def test_an_image_without_body_gets_the_nominal_setting():
-    assert calibrate(no_response(), 2.0) == nominal(2.0)
+    assert calibrate(once(no_response()), 2.0) == nominal(2.0)
 
 
 @pytest.mark.parametrize("reach", [1.0, 1.5, 2.5])
@@ -121,7 +164,8 @@ def test_asking_for_more_never_gives_less(reach):
 
 
 def test_images_set_the_dial_together():
-    alone = [response(captured, seed=seed) for seed, captured in enumerate((0.9, 0.75, 0.6))]
-    removals = [calibrate(found, 1.8).removal for found in alone]
-    assert min(removals) < calibrate(pooled(alone), 1.8).removal < max(removals)
-    assert calibrate(pooled(alone[:1]), 1.8) == calibrate(alone[0], 1.8)
+    alone = [Behaviour(response(captured, seed=seed), seed) for seed, captured in enumerate((0.9, 0.75, 0.6))]
+    removals = [calibrate(once(found.response), 1.8).removal for found in alone]
+    together = pooled(alone)
+    assert min(removals) < calibrate(once(together.response), 1.8).removal < max(removals)
+    assert together.spill == 1

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lucidmr.enhance.respond import WINDOW, behaviour, windows_on
+from lucidmr.enhance.respond import WINDOW, Asking, windows_on
 from noisy_head import phantom
 
 
@@ -37,7 +37,7 @@ def test_windows_lie_where_the_mask_is():
 def network(share, structure=0.0):
     """Takes a share of what differs from a local mean for noise; ``structure`` more beside edges."""
 
-    def parts(stacks):
+    def parts(stacks, _):
         image = stacks[:, :1]
         noise = share * (image - torch.nn.functional.avg_pool2d(image, 15, 1, 7, count_include_pad=False))
         return torch.cat([noise * (1.0 + structure), 0.5 * image], 1)
@@ -56,7 +56,7 @@ def given_and_noisy(side=600):
 
 
 def test_behaviour_is_that_of_the_network():
-    found = behaviour(network(0.6), no_details, *given_and_noisy())
+    found = Asking(network(0.6), no_details, *given_and_noisy())(1.0)
     # A local mean over 225 pixels leaves all but the finest noise to the difference: 1 / (1 - 0.6).
     assert found.response.noise_reduction(1.0) == pytest.approx(2.5, rel=0.02)
     assert found.response.noise_reduction(0.0) == pytest.approx(1.0, abs=1e-4)
@@ -64,15 +64,44 @@ def test_behaviour_is_that_of_the_network():
     assert found.spill > 1.3
 
 
+def test_a_second_pass_goes_on_where_the_first_ended():
+    told = []
+
+    def listening(stacks, times):
+        told.append(times)
+        return network(0.6)(stacks, times)
+
+    asking = Asking(listening, no_details, *given_and_noisy())
+    first, second = (asking(times).response for times in (1.0, 2.0))
+    assert told == [1.0, 2.0]
+    assert second.noise_reduction(0.0) == pytest.approx(first.noise_reduction(1.0), rel=1e-3)
+    # Of what the first leaves another 0.6 goes; all of it is measured against the noise that was added.
+    assert second.noise_reduction(1.0) == pytest.approx(2.5**2, rel=0.1)
+
+
+def test_slices_around_stay_as_they_are():
+    asked = []
+
+    def middle_only(stacks, _):
+        asked.append(stacks)
+        return network(0.6)(stacks[:, 1:2], 1.0)
+
+    stacks = [image.expand(3, -1, -1) for image in given_and_noisy()[1:]]
+    asking = Asking(middle_only, no_details, given_and_noisy()[0], *stacks)
+    asking(1.0), asking(1.0)
+    assert torch.equal(asked[0][:, ::2], asked[1][:, ::2])
+    assert not torch.equal(asked[0][:, 1], asked[1][:, 1])
+
+
 def test_details_carry_noise_along():
-    found = behaviour(network(0.6), lambda parts: parts[:, 1], *given_and_noisy())
+    found = Asking(network(0.6), lambda parts: parts[:, 1], *given_and_noisy())(1.0)
     assert found.response.noise_reduction(0.0) == pytest.approx(1 / 1.5, rel=0.01)
 
 
 def test_windows_tell_what_the_whole_image_tells(monkeypatch):
-    on_windows = behaviour(network(0.6), no_details, *given_and_noisy(1024))
+    on_windows = Asking(network(0.6), no_details, *given_and_noisy(1024))(1.0)
     monkeypatch.setattr("lucidmr.enhance.respond.WINDOW", 1024)
-    whole = behaviour(network(0.6), no_details, *given_and_noisy(1024))
+    whole = Asking(network(0.6), no_details, *given_and_noisy(1024))(1.0)
     assert len(on_windows.response.given) < len(whole.response.given)
     for share in (0.5, 1.0):
         assert on_windows.response.noise_reduction(share) == pytest.approx(
@@ -82,6 +111,6 @@ def test_windows_tell_what_the_whole_image_tells(monkeypatch):
 
 def test_an_image_without_body_shows_nothing():
     nothing = torch.zeros(1, 300, 300)
-    found = behaviour(network(0.6), no_details, nothing, nothing, nothing)
+    found = Asking(network(0.6), no_details, nothing, nothing, nothing)(1.0)
     assert len(found.response.given) == 0
     assert found.spill == 0.0

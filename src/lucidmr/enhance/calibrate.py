@@ -1,15 +1,17 @@
 """Make the noise dial mean what it says on this very image.
 
-A network that is not trained to the end removes less noise than asked for, by a share that depends on noise level and
-anatomy. The gated head is linear in the share of predicted noise that is removed, so one measurement with weak extra
-noise (as in :mod:`lucidmr.enhance.probe`) tells for every share which noise reduction it gives in homogeneous tissue,
-and the share that gives the wanted one is found without running the network again. Where even all of the predicted
-noise is too little, the network is told of more noise than there is, and predicts more.
+A network removes less noise than asked for where it cannot tell noise from anatomy, by a share that depends on noise
+level and anatomy. The gated head is linear in the share of predicted noise that is removed, so one measurement with
+weak extra noise (as in :mod:`lucidmr.enhance.probe`) tells for every share which noise reduction it gives in
+homogeneous tissue, and the share that gives the wanted one is found without running the network again. Where even all
+of the predicted noise is too little, it is taken off and the network is asked again about what is left, pass by pass.
+That keeps more anatomy at the same noise reduction than telling the network of more noise at once (docs/results).
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Final, NamedTuple
 
 import torch
@@ -22,8 +24,11 @@ from lucidmr.shapes import Image, Mask
 MOST_REMOVAL: Final = 1.2
 """Little more than all of the predicted noise, as sharpening may amplify it. To take off more would exaggerate what was
 taken for noise by mistake."""
-EMPHASES: Final = (1.0, 1.6, 2.5, 4.0)
-"""How many times the noise that is found the network may be told: more than it has learned to doubt makes no sense."""
+MOST_PASSES: Final = 5
+"""Passes that the dial may take."""
+AGAIN: Final = 6.0
+"""How many times the noise that is left the network is told when it is asked again: what is left is what looks like
+anatomy, and told the truth the network would leave most of it."""
 MOST_SPILL: Final = 1.3
 """Power of what is taken for noise beside structure over that in homogeneous tissue (root mean squares): noise is about
 as strong in both, 0.7 to 1.25 on series of all vendors; anatomy that is taken for noise is not."""
@@ -67,77 +72,102 @@ def response_of(given: Image, kept: Image, noise: Image, where: Mask) -> Respons
     return Response(*(local_mean(power)[where] for power in powers))
 
 
-def pooled(responses: Sequence[Response]) -> Response:
-    """The response of several images together."""
-    return Response(*map(torch.cat, zip(*responses, strict=True)))
-
-
 @dataclass(frozen=True)
 class Calibration:
     """How the noise dial is set on one image.
 
     Attributes:
-        removal: Share of the predicted noise to remove, 0 to :data:`MOST_REMOVAL`.
+        told: How many times the noise that is found the network is told, pass by pass; of all passes but the last all
+            of the predicted noise is removed.
+        removal: Share of the noise predicted in the last pass to remove, 0 to :data:`MOST_REMOVAL`.
         expected: Noise reduction that it gives in homogeneous tissue, as measured; the nominal one where the image
             shows no noise to measure with.
         measured: Whether it was measured.
     """
 
+    told: tuple[float, ...]
     removal: float
     expected: float
     measured: bool
 
 
+class Behaviour(NamedTuple):
+    """What the network does to an image's noise in one pass and those before it.
+
+    Attributes:
+        response: To weak extra noise, in homogeneous tissue.
+        spill: How much stronger what is taken for noise is beside structure (see :func:`spill`).
+    """
+
+    response: Response
+    spill: float
+
+
+class _Pass(NamedTuple):
+    """A pass that the dial may end with: the share ``best`` of its noise gives the most, ``reach``."""
+
+    told: float
+    response: Response
+    best: float
+    reach: float
+
+
 def nominal(wanted: float) -> Calibration:
     """The setting for a perfect network: 1 - 1/NRF."""
-    return Calibration(1.0 - 1.0 / wanted, wanted, measured=False)
+    return Calibration((1.0,), 1.0 - 1.0 / wanted, wanted, measured=False)
 
 
-def calibrate(response: Response, wanted: float, spilt: float = 0.0) -> Calibration:
-    """Find the share of predicted noise whose removal gives the wanted noise reduction.
+def calibrate(ask: Callable[[float], Behaviour], wanted: float) -> Calibration:
+    """Find the passes, and the share of the noise predicted in the last, that give the wanted noise reduction.
 
     Args:
-        response: Measured on the image.
+        ask: Asks the network, told so many times the noise found, and tells how it behaves; asked again, about what
+            is left when all predicted noise is taken off.
         wanted: Noise-reduction factor.
-        spilt: :func:`spill` of the predicted noise. Above :data:`MOST_SPILL` anatomy is taken for noise: no more than
-            the nominal share is removed.
 
     Returns:
-        The smallest such share. Towards the largest factor that any share gives the dial saturates smoothly (see
-        :func:`within_reach`), so that asking for more never gives less.
+        The fewest passes and the smallest share. Towards the largest factor that can be had the dial saturates
+        smoothly (see :func:`within_reach`), so that asking for more never gives less.
     """
-    if not len(response.given):
+    passes = _passes(ask, wanted)
+    if not passes:
         return nominal(wanted)
-    most = nominal(wanted).removal if spilt > MOST_SPILL else MOST_REMOVAL
-    best, reach = _reach(response, most)
-    goal = within_reach(wanted, reach)
-    low, high = 0.0, best
+    goal = within_reach(wanted, max(one.reach for one in passes))
+    last = next(number for number, one in enumerate(passes) if one.reach >= goal)
+    low, high = 0.0, passes[last].best
     for _ in range(10):
         middle = 0.5 * (low + high)
-        low, high = (low, middle) if response.noise_reduction(middle) >= goal else (middle, high)
-    return Calibration(high, response.noise_reduction(high), measured=True)
+        low, high = (low, middle) if passes[last].response.noise_reduction(middle) >= goal else (middle, high)
+    told = tuple(one.told for one in passes[: last + 1])
+    return Calibration(told, high, passes[last].response.noise_reduction(high), measured=True)
 
 
-def least_emphasis(respond: Callable[[float], tuple[Response, float]], wanted: float) -> float:
-    """How many times the noise that is found the network is to be told.
+def _passes(ask: Callable[[float], Behaviour], wanted: float) -> list[_Pass]:
+    """As many passes as the wanted noise reduction takes; none for an image without homogeneous tissue.
 
-    Args:
-        respond: Measures response and spill of the network that is told so many times the noise.
-        wanted: Noise-reduction factor.
-
-    Returns:
-        The least of :data:`EMPHASES` with which the dial is exact; the one that reaches farthest where none is. Those
-        that spill are none of them.
+    Where anatomy is taken for noise no further pass is made, and of a first one at most the nominal share removed.
     """
-    reached: dict[float, float] = {}
-    for emphasis in EMPHASES:
-        response, spilt = respond(emphasis)
-        if not len(response.given) or spilt > MOST_SPILL:
+    passes, told = list[_Pass](), 1.0
+    while len(passes) < MOST_PASSES:
+        response, spilt = ask(told)
+        if not len(response.given) or (passes and spilt > MOST_SPILL):
             break
-        reached[emphasis] = _reach(response)[1]
-        if wanted <= _knee(reached[emphasis]):
-            return emphasis
-    return max(reached, key=reached.__getitem__, default=EMPHASES[0])
+        passes.append(_Pass(told, response, *_reach(response, _most(wanted, spilt))))
+        if wanted <= _knee(passes[-1].reach) or spilt > MOST_SPILL:
+            break
+        told = AGAIN / response.noise_reduction(1.0)
+    return passes
+
+
+def _most(wanted: float, spilt: float) -> float:
+    """The largest share that may be removed."""
+    return nominal(wanted).removal if spilt > MOST_SPILL else MOST_REMOVAL
+
+
+def pooled(behaviours: Sequence[Behaviour]) -> Behaviour:
+    """The behaviour on several images together."""
+    responses, spilt = zip(*behaviours, strict=True)
+    return Behaviour(Response(*map(torch.cat, zip(*responses, strict=True))), median(spilt))
 
 
 def spill(noise: Image, tissue: Tissue) -> float:
@@ -156,7 +186,7 @@ def spill(noise: Image, tissue: Tissue) -> float:
     return math.sqrt(structured / max(homogeneous, 1e-20))
 
 
-def _reach(response: Response, most: float = MOST_REMOVAL) -> tuple[float, float]:
+def _reach(response: Response, most: float) -> tuple[float, float]:
     """The share of predicted noise, up to the most, whose removal reduces the noise most, and by how much."""
     shares = [most * step / 25 for step in range(26)]
     reached = [response.noise_reduction(share) for share in shares]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple
@@ -18,13 +18,13 @@ from lucidmr.context import Acquisition, Context, Enhancement
 from lucidmr.dicom.header import HeaderFacts, acquisition
 from lucidmr.dicom.provenance import Provenance
 from lucidmr.dicom.source import Source
-from lucidmr.enhance.calibrate import EMPHASES, Calibration, calibrate, least_emphasis, nominal, pooled
+from lucidmr.enhance.calibrate import Behaviour, Calibration, calibrate, nominal, pooled
 from lucidmr.enhance.choose import choose_model
 from lucidmr.enhance.device import DeviceName, choose_device, fast_precision
-from lucidmr.enhance.neighbours import Neighbours, middle, stack_around, stack_noise
+from lucidmr.enhance.neighbours import Neighbours, cleaned, middle, stack_around, stack_noise
 from lucidmr.enhance.prepare import context_of, facts_of, plan_of
 from lucidmr.enhance.probe import ProbeResult, probe
-from lucidmr.enhance.respond import Behaviour, behaviour
+from lucidmr.enhance.respond import Asking
 from lucidmr.enhance.tiling import parts_of
 from lucidmr.network.ce_unet import blend, gated_details
 from lucidmr.network.weights import Model, packaged_models
@@ -86,8 +86,7 @@ class EnhancedSeries:
 
     def image(self, index: int) -> NDArray[np.float32]:
         """Image ``index``, enhanced: (row, column) on the interpolated grid, in the source's real-world units."""
-        given, parts = self._neighbours.standardized(index), self._parts_of(index)
-        enhanced = self._blend(given, parts, self.dial(index).calibration)
+        enhanced = self._enhanced(self._neighbours.standardized(index), self.dial(index))
         return restore(enhanced, middle(self._neighbours.stored(index)), self.standardization)[0].numpy()
 
     def dial(self, index: int) -> Dial:
@@ -120,8 +119,7 @@ class EnhancedSeries:
         for index in range(len(self)):
             yield self.image(index)
         # What is kept in memory is made anew should it be asked for again.
-        for name in ("_neighbours", "_parts_of", "_behaviour_at"):
-            vars(self).pop(name, None)
+        vars(self).pop("_neighbours", None)
 
     def original(self, index: int) -> NDArray[np.float32]:
         """Image ``index`` of the source on the same grid: Lanczos interpolation and nothing else."""
@@ -129,8 +127,7 @@ class EnhancedSeries:
 
     def process(self, stack: Float[Tensor, "slice row column"], dial: Dial) -> Float[Tensor, "1 r c"]:
         """Enhance the middle one of as many slices as the network takes, with a given setting of the noise dial."""
-        given = standardize(stack, self.standardization)
-        enhanced = self._blend(given, self._parts(given, self.emphasis * dial.noise.sd), dial.calibration)
+        enhanced = self._enhanced(standardize(stack, self.standardization), dial)
         return restore(enhanced, middle(stack), self.standardization)
 
     @cached_property
@@ -141,19 +138,20 @@ class EnhancedSeries:
     def _slices(self) -> int:
         return self.model.network.settings.slices
 
-    @cached_property
-    def _parts_of(self) -> Callable[[int], Tensor]:
-        """The network's parts of an image; calibrating and enhancing it need the same."""
+    def _enhanced(self, given: Float[Tensor, "slice freq phase"], dial: Dial) -> Float[Tensor, "1 freq phase"]:
+        """The middle one of standardized slices: noise comes off pass by pass, what the last one says is blended."""
+        *earlier, last = (told * dial.noise.sd for told in dial.calibration.told)
+        body, left = body_mask(self._in_own_units(middle(given)))[:, None], given[None]
+        for noise_sd in earlier:
+            left = cleaned(left, self._parts(left, noise_sd, body)[:, :1])
+        parts = self._parts(left, last, body)
+        return blend(middle(left[0])[:, None], parts, _vector(self.context), dial.calibration.removal)[:, 0]
 
-        def of(index: int) -> Tensor:
-            return self._parts(self._neighbours.standardized(index), self.emphasis * self.noise(index).sd)
-
-        return lru_cache(1)(of)
-
-    def _parts(self, given: Float[Tensor, "slice freq phase"], noise_sd: float) -> Float[Tensor, "1 part freq phase"]:
-        """The network's parts of standardized slices when it is told of so much noise."""
-        parts = self._network(given[None], self._told(noise_sd))
-        return _without_mean(parts, body_mask(self._in_own_units(middle(given)))[:, None])
+    def _parts(
+        self, stacks: Float[Tensor, "1 slice freq phase"], noise_sd: float, body: Bool[Tensor, "1 1 freq phase"]
+    ) -> Float[Tensor, "1 part freq phase"]:
+        """The network's parts when it is told of so much noise."""
+        return _without_mean(self._network(stacks, self._told(noise_sd)), body)
 
     def _network(self, stacks: Float[Tensor, "b slice h w"], told: ContextVectors) -> Float[Tensor, "b part h w"]:
         """Noise and details of standardized slices, in the fastest precision that the device has."""
@@ -174,47 +172,30 @@ class EnhancedSeries:
         """What is the body is found in the image's own units: the standardization's offset would move the threshold."""
         return standardized * self.standardization.scale + self.standardization.offset
 
-    def _blend(
-        self, given: Float[Tensor, "slice freq phase"], parts: Tensor, calibration: Calibration
-    ) -> Float[Tensor, "1 freq phase"]:
-        return blend(middle(given)[:, None], parts, _vector(self.context), calibration.removal)[:, 0]
-
     def _find_dial(self, on: Sequence[int], noise: NoiseEstimate) -> Dial:
         """Set the dial on some images of common noise together."""
-        if not self._is_calibrated(noise):
+        if self.fixed is not None or noise.sd <= 0 or self.enhancement.noise_reduction == 1:
             return Dial(noise, self.fixed or nominal(self.enhancement.noise_reduction))
-        found = [self._behaviour_at(index, self.emphasis) for index in on]
-        response, spilt = pooled([one.response for one in found]), median(one.spill for one in found)
-        return Dial(noise, calibrate(response, self.enhancement.noise_reduction, spilt))
+        asking = [self._asking(index, noise) for index in on]
 
-    def _is_calibrated(self, noise: NoiseEstimate) -> bool:
-        return self.fixed is None and noise.sd > 0 and self.enhancement.noise_reduction != 1
+        def ask(told: float) -> Behaviour:
+            return pooled([one(told) for one in asking])
 
-    @cached_property
-    def emphasis(self) -> float:
-        """How many times the noise that is found the network is told, one for all images: found on the middle one."""
-        index = middle_image(len(self))
-        if not self._is_calibrated(self.noise(index)):
-            return EMPHASES[0]
-        return least_emphasis(lambda one: self._behaviour_at(index, one), self.enhancement.noise_reduction)
+        return Dial(noise, calibrate(ask, self.enhancement.noise_reduction))
 
-    @cached_property
-    def _behaviour_at(self) -> Callable[[int, float], Behaviour]:
-        """What the network does to the noise of an image; finding the emphasis and the dial need the same."""
-        return lru_cache(len(EMPHASES))(self._behave)
-
-    def _behave(self, index: int, emphasis: float) -> Behaviour:
-        """Send weak extra noise of the image's own level and band through the network."""
-        noise, generator = self.noise(index), torch.Generator().manual_seed(_CALIBRATION_SEED)
+    def _asking(self, index: int, noise: NoiseEstimate) -> Asking:
+        """Weak extra noise of the image's own level and band, to be sent through the network."""
+        generator = torch.Generator().manual_seed(_CALIBRATION_SEED)
         stored, given = self._neighbours.stored(index), self._neighbours.standardized(index)
         noisy = standardize(stored + self._oriented(self._noise(index, noise, generator)), self.standardization)
-        told = self._told(emphasis * noise.sd)
+
+        def network(stacks: Tensor, told: float) -> Tensor:
+            return self._network(stacks, self._told(told * noise.sd))
 
         def details(parts: Tensor) -> Tensor:
-            return torch.cat(gated_details(parts, told), 1).sum(1)
+            return torch.cat(gated_details(parts, _vector(self.context)), 1).sum(1)
 
-        image = self._in_own_units(middle(given))
-        return behaviour(lambda stacks: self._network(stacks, told), details, image, given, noisy)
+        return Asking(network, details, self._in_own_units(middle(given)), given, noisy)
 
     def _noise(self, index: int, noise: NoiseEstimate, generator: torch.Generator) -> Float[Tensor, "slice freq phase"]:
         """Noise for an image and its neighbours, oriented."""
@@ -257,9 +238,9 @@ class EnhancedSeries:
         middle = self.dial(middle_image(len(self)))
         return (
             *self._asked,
-            ("share of predicted noise removed", f"{middle.calibration.removal:.3f} on the middle image"),
-            ("noise found", f"{middle.noise.sd:.4g}" if middle.noise.sd > 0 else "none"),
-            ("noise told over noise found", f"{self.emphasis:g}"),
+            ("noise found", f"{middle.noise.sd:.4g} on the middle image" if middle.noise.sd > 0 else "none"),
+            ("noise told over noise found, each pass", ", ".join(f"{told:.2g}" for told in middle.calibration.told)),
+            ("share of the noise of the last pass removed", f"{middle.calibration.removal:.3f}"),
             ("device", str(self.device)),
         )
 

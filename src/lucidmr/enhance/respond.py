@@ -1,20 +1,19 @@
 """What the network does to the noise of an image, measured on windows of it: the dial needs no more of the image.
 
 Windows lie where homogeneous tissue is, and have structured tissue around it. A quarter of the image's pixels at most
-goes through the network, twice.
+goes through the network, twice a pass.
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from lucidmr.enhance.calibrate import Response, response_of, spill
-from lucidmr.enhance.neighbours import middle
-from lucidmr.enhance.tiling import Parts
+from lucidmr.enhance.calibrate import Behaviour, response_of, spill
+from lucidmr.enhance.neighbours import cleaned
 from lucidmr.physics.image_noise import Tissue, tissue_of
 from lucidmr.shapes import Image, Mask
 
@@ -27,47 +26,61 @@ Window = tuple[slice, slice]
 Stack = Float[Tensor, "slice freq phase"]
 
 
-class Behaviour(NamedTuple):
-    """What the network does to an image's noise.
+class Asking:
+    """Sends a stack of slices through the network with and without weak extra noise, pass after pass.
 
-    Attributes:
-        response: To weak extra noise, in homogeneous tissue.
-        spill: How much stronger what is taken for noise is beside structure.
-    """
-
-    response: Response
-    spill: float
-
-
-def behaviour(
-    network: Parts, details: Callable[[Tensor], Tensor], image: Image, given: Stack, noisy: Stack
-) -> Behaviour:
-    """Send a stack of slices through the network with and without weak extra noise.
+    Each pass goes on where the one before ended: with all that was taken for noise taken off.
 
     Args:
-        network: Stacks to parts: predicted noise, then the details.
+        network: Stacks, and how many times the noise found it is told, to parts: predicted noise, then the details.
         details: Parts to the sum of the details that are let through, (b, h, w).
         image: (1, freq, phase), the middle slice in its own units; tissue is looked for in it.
         given: The stack, standardized.
         noisy: The same with extra noise.
-
-    Returns:
-        Response and spill; empty and 0 where the image has no body.
     """
-    tissue = tissue_of(image)
-    windows = windows_on(tissue.homogeneous[0])
-    if not windows:
-        nothing = torch.zeros_like(image)
-        return Behaviour(response_of(nothing, nothing, nothing, tissue.homogeneous), 0.0)
-    parts = network(torch.stack([stack[:, rows, columns] for stack in (given, noisy) for rows, columns in windows]))
-    before, after = parts.chunk(2)
-    change = after - before
-    covered = _placed(torch.ones_like(before[:, 0]), windows, image) > 0
-    added = (middle(noisy) - middle(given)) * covered
-    kept = added + _placed(details(change), windows, image)
-    inside = Tissue(*(where & covered for where in tissue))
-    response = response_of(added, kept, _placed(change[:, 0], windows, image), inside.homogeneous)
-    return Behaviour(response, spill(_placed(before[:, 0], windows, image), inside))
+
+    def __init__(
+        self,
+        network: Callable[[Tensor, float], Tensor],
+        details: Callable[[Tensor], Tensor],
+        image: Image,
+        given: Stack,
+        noisy: Stack,
+    ) -> None:
+        self._network, self._details, self._image = network, details, image
+        tissue = tissue_of(image)
+        self._windows = windows_on(tissue.homogeneous[0])
+        covered = torch.zeros_like(image, dtype=torch.bool)
+        for window in self._windows:
+            covered[0][window] = True
+        self._tissue = Tissue(*(where & covered for where in tissue))
+        cut = [stack[:, rows, columns] for stack in (given, noisy) for rows, columns in self._windows]
+        self._given = self._left = torch.stack(cut) if cut else given[None]
+
+    def __call__(self, told: float) -> Behaviour:
+        """Ask the network, told so many times the noise found; empty and 0 where the image has no body."""
+        if not self._windows:
+            nothing = torch.zeros_like(self._image)
+            return Behaviour(response_of(nothing, nothing, nothing, self._tissue.homogeneous), 0.0)
+        parts = self._network(self._left, told)
+        noise, kept = parts[:, 0], _middles(self._left) + self._details(parts)
+        given_change, kept_change, noise_change = map(self._change, (_middles(self._given), kept, noise))
+        response = response_of(given_change, kept_change, noise_change, self._tissue.homogeneous)
+        self._left = cleaned(self._left, parts[:, :1])
+        taken, _ = (_middles(self._given) - _middles(self._left)).chunk(2)
+        return Behaviour(response, spill(self._placed(taken), self._tissue))
+
+    def _change(self, values: Float[Tensor, "window h w"]) -> Image:
+        """What the extra noise changes."""
+        before, after = values.chunk(2)
+        return self._placed(after - before)
+
+    def _placed(self, values: Float[Tensor, "window h w"]) -> Image:
+        """Windows at their places in an image that is 0 elsewhere."""
+        whole = torch.zeros_like(self._image)
+        for window, value in zip(self._windows, values, strict=True):
+            whole[0][window] = value
+        return whole
 
 
 def windows_on(mask: Mask) -> list[Window]:
@@ -97,9 +110,5 @@ def _held(mask: Mask, height: int, width: int) -> Int64[Tensor, "row column"]:
     return sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
 
 
-def _placed(values: Float[Tensor, "window h w"], windows: list[Window], image: Image) -> Image:
-    """Windows at their places in an image that is 0 elsewhere."""
-    whole = torch.zeros_like(image)
-    for window, value in zip(windows, values, strict=True):
-        whole[0][window] = value
-    return whole
+def _middles(stacks: Float[Tensor, "b slice h w"]) -> Float[Tensor, "b h w"]:
+    return stacks[:, stacks.shape[1] // 2]
