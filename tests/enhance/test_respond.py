@@ -62,6 +62,7 @@ def test_behaviour_is_that_of_the_network():
     assert found.response.noise_reduction(0.0) == pytest.approx(1.0, abs=1e-4)
     # The phantom's edges differ from a local mean.
     assert found.spill > 1.3
+    assert found.taken == pytest.approx(0.6, rel=0.1)
 
 
 def test_a_second_pass_goes_on_where_the_first_ended():

@@ -29,9 +29,12 @@ MOST_PASSES: Final = 5
 AGAIN: Final = 6.0
 """How many times the noise that is left the network is told when it is asked again: what is left is what looks like
 anatomy, and told the truth the network would leave most of it."""
-MOST_SPILL: Final = 1.3
+MOST_SPILL: Final = 1.25
 """Power of what is taken for noise beside structure over that in homogeneous tissue (root mean squares): noise is about
 as strong in both, 0.7 to 1.25 on series of all vendors; anatomy that is taken for noise is not."""
+MOST_TAKEN: Final = 2.0
+"""What is taken for noise over the noise that was found: more than there is cannot be noise, and what is found reads
+low by half at most (after strong filters)."""
 
 
 class Response(NamedTuple):
@@ -97,10 +100,12 @@ class Behaviour(NamedTuple):
     Attributes:
         response: To weak extra noise, in homogeneous tissue.
         spill: How much stronger what is taken for noise is beside structure (see :func:`spill`).
+        taken: All that is taken for noise over the extra noise, in homogeneous tissue (root mean squares).
     """
 
     response: Response
     spill: float
+    taken: float
 
 
 class _Pass(NamedTuple):
@@ -145,12 +150,13 @@ def calibrate(ask: Callable[[float], Behaviour], wanted: float) -> Calibration:
 def _passes(ask: Callable[[float], Behaviour], wanted: float) -> list[_Pass]:
     """As many passes as the wanted noise reduction takes; none for an image without homogeneous tissue.
 
-    Where anatomy is taken for noise no further pass is made, and of a first one at most the nominal share removed.
+    Where anatomy is taken for noise, or more than there is noise, no further pass is made; of a first pass that takes
+    anatomy less than the nominal share is removed.
     """
     passes, told = list[_Pass](), 1.0
     while len(passes) < MOST_PASSES:
-        response, spilt = ask(told)
-        if not len(response.given) or (passes and spilt > MOST_SPILL):
+        response, spilt, taken = ask(told)
+        if not len(response.given) or (passes and (spilt > MOST_SPILL or taken > MOST_TAKEN)):
             break
         passes.append(_Pass(told, response, *_reach(response, _most(wanted, spilt))))
         if wanted <= _knee(passes[-1].reach) or spilt > MOST_SPILL:
@@ -160,14 +166,14 @@ def _passes(ask: Callable[[float], Behaviour], wanted: float) -> list[_Pass]:
 
 
 def _most(wanted: float, spilt: float) -> float:
-    """The largest share that may be removed."""
-    return nominal(wanted).removal if spilt > MOST_SPILL else MOST_REMOVAL
+    """The largest share that may be removed: beside structure no more goes than where there is none."""
+    return nominal(wanted).removal * MOST_SPILL / spilt if spilt > MOST_SPILL else MOST_REMOVAL
 
 
 def pooled(behaviours: Sequence[Behaviour]) -> Behaviour:
     """The behaviour on several images together."""
-    responses, spilt = zip(*behaviours, strict=True)
-    return Behaviour(Response(*map(torch.cat, zip(*responses, strict=True))), median(spilt))
+    responses, spilt, taken = zip(*behaviours, strict=True)
+    return Behaviour(Response(*map(torch.cat, zip(*responses, strict=True))), median(spilt), median(taken))
 
 
 def spill(noise: Image, tissue: Tissue) -> float:

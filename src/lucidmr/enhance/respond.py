@@ -61,14 +61,16 @@ class Asking:
         """Ask the network, told so many times the noise found; empty and 0 where the image has no body."""
         if not self._windows:
             nothing = torch.zeros_like(self._image)
-            return Behaviour(response_of(nothing, nothing, nothing, self._tissue.homogeneous), 0.0)
+            return Behaviour(response_of(nothing, nothing, nothing, self._tissue.homogeneous), 0.0, 0.0)
         parts = self._network(self._left, told)
         noise, kept = parts[:, 0], _middles(self._left) + self._details(parts)
         given_change, kept_change, noise_change = map(self._change, (_middles(self._given), kept, noise))
         response = response_of(given_change, kept_change, noise_change, self._tissue.homogeneous)
         self._left = cleaned(self._left, parts[:, :1])
-        taken, _ = (_middles(self._given) - _middles(self._left)).chunk(2)
-        return Behaviour(response, spill(self._placed(taken), self._tissue))
+        without_extra, _ = (_middles(self._given) - _middles(self._left)).chunk(2)
+        taken = self._placed(without_extra)
+        times = (taken[self._tissue.homogeneous].square().mean() / response.given.mean()).sqrt()
+        return Behaviour(response, spill(taken, self._tissue), float(times))
 
     def _change(self, values: Float[Tensor, "window h w"]) -> Image:
         """What the extra noise changes."""
