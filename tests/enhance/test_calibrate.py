@@ -110,9 +110,15 @@ def test_the_network_is_told_several_times_the_noise_that_is_left():
 
 
 def test_passes_come_to_an_end():
-    found = calibrate(again_and_again(0.1), 50.0)
+    found = calibrate(again_and_again(0.3), 200.0)
     assert len(found.told) == MOST_PASSES
-    assert found.expected == pytest.approx(1 / (0.9 ** (MOST_PASSES - 1) * (1 - 0.1 * MOST_REMOVAL)), rel=0.02)
+    assert found.expected == pytest.approx(1 / (0.7 ** (MOST_PASSES - 1) * (1 - 0.3 * MOST_REMOVAL)), rel=0.02)
+
+
+def test_a_network_that_finds_next_to_no_noise_is_not_pressed():
+    found = calibrate(again_and_again(0.2), 3.0)
+    assert len(found.told) == 1
+    assert found.expected == pytest.approx(1 / (1 - 0.2 * MOST_REMOVAL), rel=0.02)
 
 
 def test_no_pass_is_made_that_removes_anatomy():

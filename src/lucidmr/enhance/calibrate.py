@@ -35,6 +35,9 @@ as strong in both, 0.7 to 1.25 on series of all vendors; anatomy that is taken f
 MOST_TAKEN: Final = 2.0
 """What is taken for noise over the noise that was found: more than there is cannot be noise, and what is found reads
 low by half at most (after strong filters)."""
+LEAST_AT_FIRST: Final = 1.5
+"""Noise reduction that the first pass must be able to give before another is made. A network that finds next to no
+noise when it is told how much there is takes the image for anatomy, and is not pressed."""
 
 
 class Response(NamedTuple):
@@ -150,8 +153,8 @@ def calibrate(ask: Callable[[float], Behaviour], wanted: float) -> Calibration:
 def _passes(ask: Callable[[float], Behaviour], wanted: float) -> list[_Pass]:
     """As many passes as the wanted noise reduction takes; none for an image without homogeneous tissue.
 
-    Where anatomy is taken for noise, or more than there is noise, no further pass is made; of a first pass that takes
-    anatomy less than the nominal share is removed.
+    Where hardly any noise is found, anatomy is taken for noise, or more than there is noise, no further pass is made;
+    of a first pass that takes anatomy less than the nominal share is removed.
     """
     passes, told = list[_Pass](), 1.0
     while len(passes) < MOST_PASSES:
@@ -159,7 +162,7 @@ def _passes(ask: Callable[[float], Behaviour], wanted: float) -> list[_Pass]:
         if not len(response.given) or (passes and (spilt > MOST_SPILL or taken > MOST_TAKEN)):
             break
         passes.append(_Pass(told, response, *_reach(response, _most(wanted, spilt))))
-        if wanted <= _knee(passes[-1].reach) or spilt > MOST_SPILL:
+        if wanted <= _knee(passes[-1].reach) or spilt > MOST_SPILL or passes[0].reach < LEAST_AT_FIRST:
             break
         told = AGAIN / response.noise_reduction(1.0)
     return passes
