@@ -116,9 +116,9 @@ def test_passes_come_to_an_end():
 
 
 def test_a_network_that_finds_next_to_no_noise_is_not_pressed():
-    found = calibrate(again_and_again(0.2), 3.0)
+    found = calibrate(again_and_again(0.15), 3.0)
     assert len(found.told) == 1
-    assert found.expected == pytest.approx(1 / (1 - 0.2 * MOST_REMOVAL), rel=0.02)
+    assert found.expected == pytest.approx(1 / (1 - 0.15 * MOST_REMOVAL), rel=0.02)
 
 
 def test_no_pass_is_made_that_removes_anatomy():
