@@ -35,7 +35,7 @@ as strong in both, 0.7 to 1.25 on series of all vendors; anatomy that is taken f
 MOST_TAKEN: Final = 2.0
 """What is taken for noise over the noise that was found: more than there is cannot be noise, and what is found reads
 low by half at most (after strong filters)."""
-LEAST_AT_FIRST: Final = 1.3
+LEAST_AT_FIRST: Final = 1.25
 """Noise reduction that the first pass must be able to give before another is made. A network that finds next to no
 noise when it is told how much there is takes the image for anatomy, and is not pressed."""
 
