@@ -43,8 +43,12 @@ class Train:
     """Folder for checkpoint, log, pictures and weights; a run that was stopped goes on from its checkpoint."""
     slices: int = 1
     """Neighbouring slices that the network looks at: 1 for 2D acquisitions, 7 for 3D ones."""
+    modulation: Literal["none", "film", "bottleneck", "decoder"] = "decoder"
+    """Where the network is told of the context: nowhere (what 'evaluate --without-context' compares with), at the
+    bottleneck as in the paper, or there and in every decoder stage, by filters or by film's scales and shifts."""
     start: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None
-    """Weights to start from (.safetensors), such as those of a 2D network for a 3D one; random ones otherwise."""
+    """Weights to start from (.safetensors), such as those of a 2D network for a 3D one or for one without
+    modulation; random ones otherwise."""
     minutes: float = 0.0
     """Spread the schedule over so many minutes; 0 runs the paper's 10 + 3 epochs."""
     slices_per_epoch: int = 20_000
@@ -134,7 +138,7 @@ class Train:
         from lucidmr.train.settings import TrainSettings
 
         try:
-            network = NetworkSettings(slices=self.slices)
+            network = NetworkSettings(slices=self.slices, modulation=self.modulation)
             return TrainSettings(network=network, **{name: getattr(self, name) for name in _SETTINGS})
         except ValueError as error:
             raise LucidError(f"--{str(error).replace('_', '-')}") from error

@@ -212,6 +212,18 @@ def test_every_weight_of_an_adapted_network_can_learn() -> None:
     assert float(new.encoder[0][0].weight.grad[:, : SETTINGS.stem**2].abs().sum()) > 0
 
 
+def test_a_network_without_context_starts_from_one_with_it() -> None:
+    old = random_network()
+    new = adapted(old, replace(SETTINGS, modulation="none"))
+    assert all(torch.equal(tensor, old.state_dict()[name]) for name, tensor in new.state_dict().items())
+    assert {name.split(".")[0] for name in old.state_dict()} - {name.split(".")[0] for name in new.state_dict()} == {
+        "modulation"
+    }
+    told = (Context(noise_reduction=1.0, noise=value).vector for value in (0.1, 0.9))
+    one, other = (new.parts(images(1), torch.tensor([vector] * 2)) for vector in told)
+    assert torch.equal(one, other)
+
+
 def test_a_network_starts_from_one_of_its_own_shape() -> None:
     old = random_network(replace(SETTINGS, slices=3))
     new = adapted(old, old.settings)
@@ -226,6 +238,8 @@ def test_a_network_starts_from_one_of_its_own_shape() -> None:
         ({}, {"slices": 3, "hidden": 6}, "hidden 5 instead of 6, slices 1 instead of 3"),
         ({"slices": 3}, {"slices": 5}, "slices 3 instead of 5"),
         ({"slices": 3}, {}, "slices 3 instead of 1"),
+        ({"modulation": "none"}, {}, "modulation none instead of bottleneck"),
+        ({}, {"slices": 3, "modulation": "none"}, "modulation bottleneck instead of none, slices 1 instead of 3"),
     ],
 )
 def test_networks_of_another_shape_are_no_start(given: dict[str, Any], wanted: dict[str, Any], reason: str) -> None:

@@ -125,9 +125,12 @@ def adapted(network: CEUNet, settings: NetworkSettings) -> CEUNet:
     detail along slice get zeros, and so does what of the context the old network has never seen other than 0. Before
     training the new network does what the old one does.
 
+    A network that is told of the context becomes one that is not: it keeps all but the modulation, and has to learn to
+    do without.
+
     Args:
         network: What to start from; not changed.
-        settings: Shape of the new network: the same, or the same but for the slices.
+        settings: Shape of the new network: the same, or the same but for the slices, or without modulation.
 
     Returns:
         The new network, on the CPU.
@@ -137,7 +140,9 @@ def adapted(network: CEUNet, settings: NetworkSettings) -> CEUNet:
     """
     given, wanted = asdict(network.settings), asdict(settings)
     differing = [name for name in wanted if given[name] != wanted[name]]
-    if differing and (differing != ["slices"] or network.settings.slices != 1):
+    untold = differing == ["modulation"] and settings.modulation == "none"
+    thicker = differing == ["slices"] and network.settings.slices == 1
+    if differing and not (untold or thicker):
         reasons = ", ".join(f"{name} {given[name]} instead of {wanted[name]}" for name in differing)
         raise LucidError(f"the weights to start from are of another network ({reasons}); name others or start anew")
     weights = network.state_dict()
@@ -146,9 +151,9 @@ def adapted(network: CEUNet, settings: NetworkSettings) -> CEUNet:
     rows = (settings.parts - network.settings.parts) * settings.stem**2
     weights["head.weight"] = F.pad(weights["head.weight"], (0, 0, 0, 0, 0, 0, 0, rows))
     weights["head.bias"] = F.pad(weights["head.bias"], (0, rows))
-    if differing:
+    if thicker:
         unseen = torch.tensor([CONTEXT_FIELDS.index(name) for name in VOLUME_FIELDS])
         weights["embedding.0.weight"] = weights["embedding.0.weight"].index_fill(1, unseen, 0.0)
     made = CEUNet(settings)
-    made.load_state_dict(weights)
+    made.load_state_dict({name: weights[name] for name in made.state_dict()})
     return made
