@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from lucidmr.enhance.respond import WINDOW, Asking, windows_on
+from lucidmr.physics.image_noise import homogeneity, homogeneous_mask
 from noisy_head import phantom
 
 
@@ -52,7 +53,8 @@ def no_details(parts):
 def given_and_noisy(side=600):
     image = phantom(side)[None]
     noise = 0.02 * torch.randn(2, *image.shape, generator=torch.Generator().manual_seed(3))
-    return image, image + noise[0], image + noise[0] + noise[1]
+    given, noisy = image + noise[0], image + noise[0] + noise[1]
+    return (given, noisy), (given, noisy)
 
 
 def test_behaviour_is_that_of_the_network():
@@ -76,8 +78,11 @@ def test_a_second_pass_goes_on_where_the_first_ended():
     first, second = (asking(times).response for times in (1.0, 2.0))
     assert told == [1.0, 2.0]
     assert second.noise_reduction(0.0) == pytest.approx(first.noise_reduction(1.0), rel=1e-3)
-    # Of what the first leaves another 0.6 goes; all of it is measured against the noise that was added.
-    assert second.noise_reduction(1.0) == pytest.approx(2.5**2, rel=0.1)
+    # Of what the first leaves another 0.6 goes where tissue looks homogeneous, which noise changes a little; all is
+    # measured against the noise that was added.
+    image = given_and_noisy()[0][0]
+    weight = homogeneity(image)[homogeneous_mask(image)].median()
+    assert second.noise_reduction(1.0) == pytest.approx(2.5 / (1 - 0.6 * float(weight)), rel=0.1)
 
 
 def test_slices_around_stay_as_they_are():
@@ -87,8 +92,9 @@ def test_slices_around_stay_as_they_are():
         asked.append(stacks)
         return network(0.6)(stacks[:, 1:2], 1.0)
 
-    stacks = [image.expand(3, -1, -1) for image in given_and_noisy()[1:]]
-    asking = Asking(middle_only, no_details, given_and_noisy()[0], *stacks)
+    images, _ = given_and_noisy()
+    given, noisy = (image.expand(3, -1, -1) for image in images)
+    asking = Asking(middle_only, no_details, images, (given, noisy))
     asking(1.0), asking(1.0)
     assert torch.equal(asked[0][:, ::2], asked[1][:, ::2])
     assert not torch.equal(asked[0][:, 1], asked[1][:, 1])
@@ -112,6 +118,6 @@ def test_windows_tell_what_the_whole_image_tells(monkeypatch):
 
 def test_an_image_without_body_shows_nothing():
     nothing = torch.zeros(1, 300, 300)
-    found = Asking(network(0.6), no_details, nothing, nothing, nothing)(1.0)
+    found = Asking(network(0.6), no_details, (nothing, nothing), (nothing, nothing))(1.0)
     assert len(found.response.given) == 0
     assert found.spill == 0.0

@@ -10,7 +10,9 @@ from lucidmr.physics.image_noise import (
     band_noise,
     body_mask,
     estimate_noise,
+    homogeneity,
     homogeneous_mask,
+    local_structure,
 )
 from noisy_head import SIGNAL, acquire, masked, phantom
 
@@ -101,6 +103,32 @@ def test_homogeneous_tissue_is_a_fifth_of_the_body_away_from_edges():
     assert not (flat & ~body).any()
     assert flat.sum().item() == pytest.approx(HOMOGENEOUS_FRACTION * body.sum().item(), rel=0.02)
     assert gradient[flat].mean() < 0.2 * gradient[body].mean()
+
+
+def test_homogeneity_is_high_in_flat_tissue_and_low_beside_structure_and_outside() -> None:
+    image = phantom(256)[None]
+    found, flat = homogeneity(image), homogeneous_mask(image)
+    assert float(found.min()) >= 0.0
+    assert float(found.max()) <= 1.0
+    assert float(found[flat].median()) > 0.85
+    assert float(found[local_structure(image) > local_structure(image)[body_mask(image)].quantile(0.8)].max()) < 0.3
+    assert float(found[:, :8].max()) == 0.0
+
+
+def test_noise_moves_homogeneity_little() -> None:
+    image = phantom(256)[None]
+    noise = 0.05 * SIGNAL * torch.randn(2, *image.shape, generator=torch.Generator().manual_seed(1))
+    once, again = (homogeneity(image + one) for one in noise)
+    flat = homogeneous_mask(image)
+    assert float((once - again)[flat].square().mean().sqrt()) < 0.1
+    assert float(once[flat].median()) > 0.8
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_homogeneity_of_images_without_structure(value: float) -> None:
+    found = homogeneity(torch.full((1, 64, 64), value))
+    assert torch.isfinite(found).all()
+    assert float(found[:, 20:44, 20:44].min()) == value
 
 
 def test_homogeneous_tissue_is_chosen_in_each_image():

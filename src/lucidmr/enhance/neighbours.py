@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from lucidmr.dicom.source import Source
 from lucidmr.physics.image_noise import NoiseEstimate, band_noise
@@ -22,12 +21,6 @@ def stack_around(series: Source, index: int) -> tuple[int, ...]:
 def middle(stack: Float[Tensor, "slice *plane"]) -> Float[Tensor, "1 *plane"]:
     """The middle one of an odd number of slices."""
     return stack[len(stack) // 2 : len(stack) // 2 + 1]
-
-
-def cleaned(stacks: Float[Tensor, "b slice h w"], noise: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b slice h w"]:
-    """Stacks whose middle slices have lost some noise; the slices around them stay as they are."""
-    count = stacks.shape[1]
-    return stacks - F.pad(noise, (0, 0, 0, 0, count // 2, count // 2))
 
 
 class Neighbours:

@@ -1,8 +1,9 @@
 """One series in, one enhanced series out: header to context, standardize, network, restore."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import log2
 from pathlib import Path
 from statistics import median
 from typing import Final, NamedTuple
@@ -14,21 +15,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lucidmr import __version__ as VERSION
-from lucidmr.context import Acquisition, Context, Enhancement
+from lucidmr.context import NOISE_REDUCTION_RANGE, Acquisition, Context, Enhancement
 from lucidmr.dicom.header import HeaderFacts, acquisition
 from lucidmr.dicom.provenance import Provenance
 from lucidmr.dicom.source import Source
 from lucidmr.enhance.calibrate import Behaviour, Calibration, calibrate, nominal, pooled
 from lucidmr.enhance.choose import choose_model
 from lucidmr.enhance.device import DeviceName, choose_device, fast_precision
-from lucidmr.enhance.neighbours import Neighbours, cleaned, middle, stack_around, stack_noise
+from lucidmr.enhance.neighbours import Neighbours, middle, stack_around, stack_noise
+from lucidmr.enhance.passes import Passes
 from lucidmr.enhance.prepare import context_of, facts_of, plan_of
 from lucidmr.enhance.probe import ProbeResult, probe
 from lucidmr.enhance.respond import Asking
 from lucidmr.enhance.tiling import parts_of
 from lucidmr.network.ce_unet import blend, gated_details
 from lucidmr.network.weights import Model, packaged_models
-from lucidmr.physics.image_noise import NoiseEstimate, body_mask, estimate_noise, local_mean
+from lucidmr.physics.image_noise import NoiseEstimate, body_mask, estimate_noise, homogeneity, local_mean
 from lucidmr.shapes import ContextVectors, Image
 from lucidmr.standardize import Standardization, interpolate, resample, restore, standardize
 
@@ -140,18 +142,15 @@ class EnhancedSeries:
 
     def _enhanced(self, given: Float[Tensor, "slice freq phase"], dial: Dial) -> Float[Tensor, "1 freq phase"]:
         """The middle one of standardized slices: noise comes off pass by pass, what the last one says is blended."""
-        *earlier, last = (told * dial.noise.sd for told in dial.calibration.told)
-        body, left = body_mask(self._in_own_units(middle(given)))[:, None], given[None]
-        for noise_sd in earlier:
-            left = cleaned(left, self._parts(left, noise_sd, body)[:, :1])
-        parts = self._parts(left, last, body)
-        return blend(middle(left[0])[:, None], parts, _vector(self.context), dial.calibration.removal)[:, 0]
+        image = self._in_own_units(middle(given))
+        body = body_mask(image)[:, None]
 
-    def _parts(
-        self, stacks: Float[Tensor, "1 slice freq phase"], noise_sd: float, body: Bool[Tensor, "1 1 freq phase"]
-    ) -> Float[Tensor, "1 part freq phase"]:
-        """The network's parts when it is told of so much noise."""
-        return _without_mean(self._network(stacks, self._told(noise_sd)), body)
+        def network(stacks: Tensor, told: float) -> Tensor:
+            return _without_mean(self._network(stacks, self._told(told * dial.noise.sd)), body)
+
+        passes = Passes(network, given[None], homogeneity(image)[:, None])
+        *_, parts = map(passes, dial.calibration.told)
+        return blend(passes.asked, parts, _vector(self.context), dial.calibration.removal)[:, 0]
 
     def _network(self, stacks: Float[Tensor, "b slice h w"], told: ContextVectors) -> Float[Tensor, "b part h w"]:
         """Noise and details of standardized slices, in the fastest precision that the device has."""
@@ -166,7 +165,9 @@ class EnhancedSeries:
             return parts_of(parts, stacks.to(self.device), network.settings.stride).cpu()
 
     def _told(self, noise_sd: float) -> ContextVectors:
-        return _vector(self.context.with_noise(noise_sd / self.standardization.scale))
+        """What the network is told when it is asked for all noise there is: the dial decides how much of it goes."""
+        known = self.context.with_noise(noise_sd / self.standardization.scale)
+        return _vector(replace(known, noise_reduction=log2(NOISE_REDUCTION_RANGE[1])))
 
     def _in_own_units(self, standardized: Image) -> Image:
         """What is the body is found in the image's own units: the standardization's offset would move the threshold."""
@@ -195,7 +196,8 @@ class EnhancedSeries:
         def details(parts: Tensor) -> Tensor:
             return torch.cat(gated_details(parts, _vector(self.context)), 1).sum(1)
 
-        return Asking(network, details, self._in_own_units(middle(given)), given, noisy)
+        images = (self._in_own_units(middle(given)), self._in_own_units(middle(noisy)))
+        return Asking(network, details, images, (given, noisy))
 
     def _noise(self, index: int, noise: NoiseEstimate, generator: torch.Generator) -> Float[Tensor, "slice freq phase"]:
         """Noise for an image and its neighbours, oriented."""

@@ -4,7 +4,7 @@ Windows lie where homogeneous tissue is, and have structured tissue around it. A
 goes through the network, twice a pass.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import torch
@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lucidmr.enhance.calibrate import Behaviour, response_of, spill
-from lucidmr.enhance.neighbours import cleaned
-from lucidmr.physics.image_noise import Tissue, tissue_of
+from lucidmr.enhance.passes import Passes
+from lucidmr.physics.image_noise import Tissue, homogeneity, tissue_of
 from lucidmr.shapes import Image, Mask
 
 WINDOW: Final = 256
@@ -29,48 +29,51 @@ Stack = Float[Tensor, "slice freq phase"]
 class Asking:
     """Sends a stack of slices through the network with and without weak extra noise, pass after pass.
 
-    Each pass goes on where the one before ended: with all that was taken for noise taken off.
-
     Args:
         network: Stacks, and how many times the noise found it is told, to parts: predicted noise, then the details.
         details: Parts to the sum of the details that are let through, (b, h, w).
-        image: (1, freq, phase), the middle slice in its own units; tissue is looked for in it.
-        given: The stack, standardized.
-        noisy: The same with extra noise.
+        images: (1, freq, phase), the middle slice in its own units, and the same with extra noise; tissue is looked for
+            in the first.
+        stacks: The stack, standardized, and the same with extra noise.
     """
 
     def __init__(
         self,
         network: Callable[[Tensor, float], Tensor],
         details: Callable[[Tensor], Tensor],
-        image: Image,
-        given: Stack,
-        noisy: Stack,
+        images: tuple[Image, Image],
+        stacks: tuple[Stack, Stack],
     ) -> None:
-        self._network, self._details, self._image = network, details, image
-        tissue = tissue_of(image)
+        self._details, self._image = details, images[0]
+        tissue = tissue_of(self._image)
         self._windows = windows_on(tissue.homogeneous[0])
-        covered = torch.zeros_like(image, dtype=torch.bool)
+        covered = torch.zeros_like(self._image, dtype=torch.bool)
         for window in self._windows:
             covered[0][window] = True
         self._tissue = Tissue(*(where & covered for where in tissue))
-        cut = [stack[:, rows, columns] for stack in (given, noisy) for rows, columns in self._windows]
-        self._given = self._left = torch.stack(cut) if cut else given[None]
+        # Noise changes where tissue looks homogeneous, too.
+        where = [homogeneity(image) for image in images]
+        self._passes = Passes(network, self._cut(stacks), self._cut(where))
+        self._given = self._passes.asked[:, 0]
 
     def __call__(self, told: float) -> Behaviour:
         """Ask the network, told so many times the noise found; empty and 0 where the image has no body."""
         if not self._windows:
             nothing = torch.zeros_like(self._image)
             return Behaviour(response_of(nothing, nothing, nothing, self._tissue.homogeneous), 0.0, 0.0)
-        parts = self._network(self._left, told)
-        noise, kept = parts[:, 0], _middles(self._left) + self._details(parts)
-        given_change, kept_change, noise_change = map(self._change, (_middles(self._given), kept, noise))
-        response = response_of(given_change, kept_change, noise_change, self._tissue.homogeneous)
-        self._left = cleaned(self._left, parts[:, :1])
-        without_extra, _ = (_middles(self._given) - _middles(self._left)).chunk(2)
+        parts = self._passes(told)
+        asked, noise = self._passes.asked[:, 0], parts[:, 0]
+        given, kept, taken_more = map(self._change, (self._given, asked + self._details(parts), noise))
+        response = response_of(given, kept, taken_more, self._tissue.homogeneous)
+        without_extra, _ = (self._given - (asked - noise)).chunk(2)
         taken = self._placed(without_extra)
         times = (taken[self._tissue.homogeneous].square().mean() / response.given.mean()).sqrt()
         return Behaviour(response, spill(taken, self._tissue), float(times))
+
+    def _cut(self, stacks: Sequence[Stack]) -> Float[Tensor, "window slice h w"]:
+        """The windows of all stacks, those of the first one first."""
+        cut = [stack[:, rows, columns] for stack in stacks for rows, columns in self._windows]
+        return torch.stack(cut) if cut else stacks[0][None]
 
     def _change(self, values: Float[Tensor, "window h w"]) -> Image:
         """What the extra noise changes."""
@@ -110,7 +113,3 @@ def _held(mask: Mask, height: int, width: int) -> Int64[Tensor, "row column"]:
     """How much of a mask a window holds, for every place of its first corner."""
     sums = F.pad(mask.long().cumsum(0).cumsum(1), (1, 0, 1, 0))
     return sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
-
-
-def _middles(stacks: Float[Tensor, "b slice h w"]) -> Float[Tensor, "b h w"]:
-    return stacks[:, stacks.shape[1] // 2]

@@ -25,6 +25,7 @@ HOMOGENEOUS_FRACTION: Final = 0.2
 _MAD_TO_SD: Final = 1.4826  # standard deviation of a Gaussian over its median absolute deviation
 _RIM_DROP: Final = 3.5  # smallest fall of power at the edge of the band; zero-filled partial Fourier alone makes 2
 _RIM_REACH: Final = 0.05  # how far on either side of the edge power is averaged, in Nyquist
+_MUCH_STRUCTURE: Final = 3.0  # times what is common in homogeneous tissue
 _MAX_SLICES: Final = 16  # an estimate from more slices costs time and gains nothing
 _MAX_SAMPLES: Final = 1_000_000
 
@@ -166,6 +167,24 @@ def tissue_of(image: Image) -> Tissue:
     body, structure = body_mask(image), local_structure(image)
     homogeneous = _least_structured(structure, body, HOMOGENEOUS_FRACTION)
     return Tissue(homogeneous, body & (structure >= structure[body].median()))
+
+
+def homogeneity(image: Image) -> Image:
+    """How far from structure each pixel is.
+
+    It falls off slowly, so that noise, which makes tissue look structured, moves it little.
+
+    Args:
+        image: Magnitude or signed image.
+
+    Returns:
+        Near 1 in homogeneous tissue, a half where there is three times as much local structure as is common there,
+        falling to 0 beside more of it, at the edge of the body and outside.
+    """
+    body, structure = body_mask(image), local_structure(image)
+    common = structure[_least_structured(structure, body, HOMOGENEOUS_FRACTION)].median()
+    relative = structure / (_MUCH_STRUCTURE * common).clamp_min(torch.finfo(structure.dtype).tiny)
+    return local_mean(torch.where(body, 1.0 / (1.0 + relative**4), 0.0))
 
 
 def local_mean(values: Image) -> Image:

@@ -1,0 +1,51 @@
+"""The network asked again and again: each pass goes on where the one before ended, with all predicted noise taken off.
+
+The first pass acts everywhere. What later ones find is what looked like anatomy to those before, and beside structure
+it often is anatomy: there they act the less the more structure there is (docs/results).
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+Stacks = Float[Tensor, "b slice h w"]
+Parts = Float[Tensor, "b part h w"]
+
+
+class Passes:
+    """Stacks of slices on their way through the network; the slices around the middle ones stay as they are.
+
+    Args:
+        network: Stacks, and how many times the noise found it is told, to parts: predicted noise, then the details.
+        given: Standardized stacks.
+        homogeneity: (b, 1, h, w), 0 to 1: where passes after the first act (see
+            :func:`lucidmr.physics.image_noise.homogeneity`).
+
+    Attributes:
+        asked: The middle slices that the latest pass was asked about, (b, 1, h, w).
+        left: The stacks after the latest pass.
+    """
+
+    def __init__(
+        self, network: Callable[[Stacks, float], Parts], given: Stacks, homogeneity: Float[Tensor, "b 1 h w"]
+    ) -> None:
+        self._network, self._homogeneity = network, homogeneity
+        self._weight = torch.ones_like(homogeneity)
+        self.left, self.asked = given, _middles(given)
+
+    def __call__(self, told: float) -> Parts:
+        """The parts of one more pass: the noise it may take off, then the details."""
+        parts = self._network(self.left, told)
+        noise = self._weight * parts[:, :1]
+        self.asked, count = _middles(self.left), self.left.shape[1]
+        self.left = self.left - F.pad(noise, (0, 0, 0, 0, count // 2, count // 2))
+        self._weight = self._homogeneity
+        return torch.cat([noise, parts[:, 1:]], 1)
+
+
+def _middles(stacks: Stacks) -> Float[Tensor, "b 1 h w"]:
+    middle = stacks.shape[1] // 2
+    return stacks[:, middle : middle + 1]
