@@ -37,6 +37,13 @@ def test_the_first_pass_acts_everywhere_later_ones_in_homogeneous_tissue(slices)
     assert not third[:, 0, :, 5:].any()
 
 
+def test_the_first_pass_may_spare_structure_too():
+    given = stacks(1)
+    passes = Passes(half, given, left_half(), sparing=True)
+    assert torch.equal(passes(1.0)[:, :1], 0.5 * given * left_half())
+    assert torch.equal(passes(1.0)[:, :1], 0.25 * given * left_half())
+
+
 def test_neighbouring_slices_stay_as_they_are():
     given = stacks(3)
     passes = Passes(half, given, left_half())

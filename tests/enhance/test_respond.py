@@ -58,7 +58,7 @@ def given_and_noisy(side=600):
 
 
 def test_behaviour_is_that_of_the_network():
-    found = Asking(network(0.6), no_details, *given_and_noisy())(1.0)
+    found = Asking(network(0.6), no_details, *given_and_noisy()).start(False)(1.0)
     # A local mean over 225 pixels leaves all but the finest noise to the difference: 1 / (1 - 0.6).
     assert found.response.noise_reduction(1.0) == pytest.approx(2.5, rel=0.02)
     assert found.response.noise_reduction(0.0) == pytest.approx(1.0, abs=1e-4)
@@ -74,7 +74,7 @@ def test_a_second_pass_goes_on_where_the_first_ended():
         told.append(times)
         return network(0.6)(stacks, times)
 
-    asking = Asking(listening, no_details, *given_and_noisy())
+    asking = Asking(listening, no_details, *given_and_noisy()).start(False)
     first, second = (asking(times).response for times in (1.0, 2.0))
     assert told == [1.0, 2.0]
     assert second.noise_reduction(0.0) == pytest.approx(first.noise_reduction(1.0), rel=1e-3)
@@ -83,6 +83,15 @@ def test_a_second_pass_goes_on_where_the_first_ended():
     image = given_and_noisy()[0][0]
     weight = homogeneity(image)[homogeneous_mask(image)].median()
     assert second.noise_reduction(1.0) == pytest.approx(2.5 / (1 - 0.6 * float(weight)), rel=0.1)
+
+
+def test_the_first_pass_may_spare_structure():
+    asking = Asking(network(0.6), no_details, *given_and_noisy())
+    everywhere, sparing = asking.start(False)(1.0), asking.start(True)(1.0)
+    assert sparing.spill < 0.7 * everywhere.spill
+    assert 1.5 < sparing.response.noise_reduction(1.0) < everywhere.response.noise_reduction(1.0)
+    # Starting anew forgets what was before.
+    assert asking.start(False)(1.0).taken == everywhere.taken
 
 
 def test_slices_around_stay_as_they_are():
@@ -94,21 +103,21 @@ def test_slices_around_stay_as_they_are():
 
     images, _ = given_and_noisy()
     given, noisy = (image.expand(3, -1, -1) for image in images)
-    asking = Asking(middle_only, no_details, images, (given, noisy))
+    asking = Asking(middle_only, no_details, images, (given, noisy)).start(False)
     asking(1.0), asking(1.0)
     assert torch.equal(asked[0][:, ::2], asked[1][:, ::2])
     assert not torch.equal(asked[0][:, 1], asked[1][:, 1])
 
 
 def test_details_carry_noise_along():
-    found = Asking(network(0.6), lambda parts: parts[:, 1], *given_and_noisy())(1.0)
+    found = Asking(network(0.6), lambda parts: parts[:, 1], *given_and_noisy()).start(False)(1.0)
     assert found.response.noise_reduction(0.0) == pytest.approx(1 / 1.5, rel=0.01)
 
 
 def test_windows_tell_what_the_whole_image_tells(monkeypatch):
-    on_windows = Asking(network(0.6), no_details, *given_and_noisy(1024))(1.0)
+    on_windows = Asking(network(0.6), no_details, *given_and_noisy(1024)).start(False)(1.0)
     monkeypatch.setattr("lucidmr.enhance.respond.WINDOW", 1024)
-    whole = Asking(network(0.6), no_details, *given_and_noisy(1024))(1.0)
+    whole = Asking(network(0.6), no_details, *given_and_noisy(1024)).start(False)(1.0)
     assert len(on_windows.response.given) < len(whole.response.given)
     for share in (0.5, 1.0):
         assert on_windows.response.noise_reduction(share) == pytest.approx(
@@ -118,6 +127,6 @@ def test_windows_tell_what_the_whole_image_tells(monkeypatch):
 
 def test_an_image_without_body_shows_nothing():
     nothing = torch.zeros(1, 300, 300)
-    found = Asking(network(0.6), no_details, (nothing, nothing), (nothing, nothing))(1.0)
+    found = Asking(network(0.6), no_details, (nothing, nothing), (nothing, nothing)).start(False)(1.0)
     assert len(found.response.given) == 0
     assert found.spill == 0.0

@@ -1,5 +1,7 @@
 """Peers: each tuned to the noise reduction that is wanted."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -33,6 +35,13 @@ def test_the_noise_reduction_is_the_wanted_one(peer, noisy):
 
 def test_a_factor_of_one_leaves_the_image(noisy):
     assert tune(DENOISERS[0], noisy, NOISE, 1.0).image is noisy
+
+
+def test_a_method_that_only_overshoots_is_not_used(noisy):
+    strong = replace(DENOISERS[0], method=lambda plane, _: 0.01 * plane)
+    tuned = tune(strong, noisy, NOISE, 1.05)
+    assert (tuned.strength, tuned.noise_reduction) == (0.0, 1.0)
+    assert tuned.image is noisy
 
 
 def test_unsharp_masking_keeps_flat_regions_and_steepens_edges():

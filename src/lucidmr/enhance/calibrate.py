@@ -24,20 +24,17 @@ from lucidmr.shapes import Image, Mask
 MOST_REMOVAL: Final = 1.2
 """Little more than all of the predicted noise, as sharpening may amplify it. To take off more would exaggerate what was
 taken for noise by mistake."""
-MOST_PASSES: Final = 5
+MOST_PASSES: Final = 6
 """Passes that the dial may take."""
 AGAIN: Final = 6.0
 """How many times the noise that is left the network is told when it is asked again: what is left is what looks like
 anatomy, and told the truth the network would leave most of it."""
 MOST_SPILL: Final = 1.25
-"""Power of what is taken for noise beside structure over that in homogeneous tissue (root mean squares): noise is about
-as strong in both, 0.7 to 1.25 on series of all vendors; anatomy that is taken for noise is not."""
+"""What is taken for noise in the first pass beside structure over that in homogeneous tissue (root mean squares): noise
+is about as strong in both, 0.7 to 1.25 on series of all vendors; anatomy that is taken for noise is not."""
 MOST_TAKEN: Final = 2.0
 """What is taken for noise over the noise that was found: more than there is cannot be noise, and what is found reads
 low by half at most (after strong filters)."""
-LEAST_AT_FIRST: Final = 1.25
-"""Noise reduction that the first pass must be able to give before another is made. A network that finds next to no
-noise when it is told how much there is takes the image for anatomy, and is not pressed."""
 
 
 class Response(NamedTuple):
@@ -58,8 +55,8 @@ class Response(NamedTuple):
     def noise_reduction(self, removal: float) -> float:
         """Median noise reduction when this share of the predicted noise is removed."""
         after = self.kept - 2.0 * removal * self.shared + removal**2 * self.noise
-        median: Tensor = (self.given / after.clamp_min(1e-20)).median()
-        return math.sqrt(float(median))
+        powers: Tensor = self.given / after.clamp_min(1e-20)
+        return math.sqrt(float(powers.median()))
 
 
 def response_of(given: Image, kept: Image, noise: Image, where: Mask) -> Response:
@@ -89,12 +86,14 @@ class Calibration:
         expected: Noise reduction that it gives in homogeneous tissue, as measured; the nominal one where the image
             shows no noise to measure with.
         measured: Whether it was measured.
+        sparing: Whether the first pass spares structure, as all later ones do.
     """
 
     told: tuple[float, ...]
     removal: float
     expected: float
     measured: bool
+    sparing: bool = False
 
 
 class Behaviour(NamedTuple):
@@ -125,19 +124,28 @@ def nominal(wanted: float) -> Calibration:
     return Calibration((1.0,), 1.0 - 1.0 / wanted, wanted, measured=False)
 
 
-def calibrate(ask: Callable[[float], Behaviour], wanted: float) -> Calibration:
+def calibrate(start: Callable[[bool], Callable[[float], Behaviour]], wanted: float) -> Calibration:
     """Find the passes, and the share of the noise predicted in the last, that give the wanted noise reduction.
 
+    Where anatomy is taken for noise, the first pass is made once more and spares structure.
+
     Args:
-        ask: Asks the network, told so many times the noise found, and tells how it behaves; asked again, about what
-            is left when all predicted noise is taken off.
+        start: Starts with the first pass, told whether it is to spare structure, and gives what asks the network: told
+            so many times the noise found, it tells how the network behaves; asked again, about what is left when all
+            predicted noise is taken off.
         wanted: Noise-reduction factor.
 
     Returns:
         The fewest passes and the smallest share. Towards the largest factor that can be had the dial saturates
         smoothly (see :func:`within_reach`), so that asking for more never gives less.
     """
-    passes = _passes(ask, wanted)
+    ask = start(False)
+    first = ask(1.0)
+    sparing = first.spill > MOST_SPILL
+    if sparing:
+        ask = start(True)
+        first = ask(1.0)
+    passes = _passes(first, ask, wanted)
     if not passes:
         return nominal(wanted)
     goal = within_reach(wanted, max(one.reach for one in passes))
@@ -147,30 +155,22 @@ def calibrate(ask: Callable[[float], Behaviour], wanted: float) -> Calibration:
         middle = 0.5 * (low + high)
         low, high = (low, middle) if passes[last].response.noise_reduction(middle) >= goal else (middle, high)
     told = tuple(one.told for one in passes[: last + 1])
-    return Calibration(told, high, passes[last].response.noise_reduction(high), measured=True)
+    return Calibration(told, high, passes[last].response.noise_reduction(high), measured=True, sparing=sparing)
 
 
-def _passes(ask: Callable[[float], Behaviour], wanted: float) -> list[_Pass]:
+def _passes(first: Behaviour, ask: Callable[[float], Behaviour], wanted: float) -> list[_Pass]:
     """As many passes as the wanted noise reduction takes; none for an image without homogeneous tissue.
 
-    Where hardly any noise is found, anatomy is taken for noise, or more than there is noise, no further pass is made;
-    of a first pass that takes anatomy less than the nominal share is removed.
+    No further pass is made that takes more than there is noise.
     """
-    passes, told = list[_Pass](), 1.0
-    while len(passes) < MOST_PASSES:
-        response, spilt, taken = ask(told)
-        if not len(response.given) or (passes and (spilt > MOST_SPILL or taken > MOST_TAKEN)):
+    passes, told, found = list[_Pass](), 1.0, first
+    while len(found.response.given) and (not passes or found.taken <= MOST_TAKEN):
+        passes.append(_Pass(told, found.response, *_reach(found.response)))
+        if wanted <= _knee(passes[-1].reach) or len(passes) == MOST_PASSES:
             break
-        passes.append(_Pass(told, response, *_reach(response, _most(wanted, spilt))))
-        if wanted <= _knee(passes[-1].reach) or spilt > MOST_SPILL or passes[0].reach < LEAST_AT_FIRST:
-            break
-        told = AGAIN / response.noise_reduction(1.0)
+        told = AGAIN / found.response.noise_reduction(1.0)
+        found = ask(told)
     return passes
-
-
-def _most(wanted: float, spilt: float) -> float:
-    """The largest share that may be removed: beside structure no more goes than where there is none."""
-    return nominal(wanted).removal * MOST_SPILL / spilt if spilt > MOST_SPILL else MOST_REMOVAL
 
 
 def pooled(behaviours: Sequence[Behaviour]) -> Behaviour:
@@ -195,9 +195,9 @@ def spill(noise: Image, tissue: Tissue) -> float:
     return math.sqrt(structured / max(homogeneous, 1e-20))
 
 
-def _reach(response: Response, most: float) -> tuple[float, float]:
-    """The share of predicted noise, up to the most, whose removal reduces the noise most, and by how much."""
-    shares = [most * step / 25 for step in range(26)]
+def _reach(response: Response) -> tuple[float, float]:
+    """The share of predicted noise whose removal reduces the noise most, and by how much."""
+    shares = [MOST_REMOVAL * step / 25 for step in range(26)]
     reached = [response.noise_reduction(share) for share in shares]
     best = max(range(len(shares)), key=reached.__getitem__)
     return shares[best], reached[best]

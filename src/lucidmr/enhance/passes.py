@@ -1,7 +1,8 @@
 """The network asked again and again: each pass goes on where the one before ended, with all predicted noise taken off.
 
-The first pass acts everywhere. What later ones find is what looked like anatomy to those before, and beside structure
-it often is anatomy: there they act the less the more structure there is (docs/results).
+The first pass acts everywhere, unless it is told to spare structure. What later ones find is what looked like anatomy
+to those before, and beside structure it often is anatomy: there they act the less the more structure there is
+(docs/results).
 """
 
 from collections.abc import Callable
@@ -21,8 +22,9 @@ class Passes:
     Args:
         network: Stacks, and how many times the noise found it is told, to parts: predicted noise, then the details.
         given: Standardized stacks.
-        homogeneity: (b, 1, h, w), 0 to 1: where passes after the first act (see
+        homogeneity: (b, 1, h, w), 0 to 1: where passes that spare structure act (see
             :func:`lucidmr.physics.image_noise.homogeneity`).
+        sparing: Whether the first pass does so, too.
 
     Attributes:
         asked: The middle slices that the latest pass was asked about, (b, 1, h, w).
@@ -30,10 +32,14 @@ class Passes:
     """
 
     def __init__(
-        self, network: Callable[[Stacks, float], Parts], given: Stacks, homogeneity: Float[Tensor, "b 1 h w"]
+        self,
+        network: Callable[[Stacks, float], Parts],
+        given: Stacks,
+        homogeneity: Float[Tensor, "b 1 h w"],
+        sparing: bool = False,
     ) -> None:
         self._network, self._homogeneity = network, homogeneity
-        self._weight = torch.ones_like(homogeneity)
+        self._weight = homogeneity if sparing else torch.ones_like(homogeneity)
         self.left, self.asked = given, _middles(given)
 
     def __call__(self, told: float) -> Parts:

@@ -148,7 +148,7 @@ class EnhancedSeries:
         def network(stacks: Tensor, told: float) -> Tensor:
             return _without_mean(self._network(stacks, self._told(told * dial.noise.sd)), body)
 
-        passes = Passes(network, given[None], homogeneity(image)[:, None])
+        passes = Passes(network, given[None], homogeneity(image)[:, None], dial.calibration.sparing)
         *_, parts = map(passes, dial.calibration.told)
         return blend(passes.asked, parts, _vector(self.context), dial.calibration.removal)[:, 0]
 
@@ -179,10 +179,11 @@ class EnhancedSeries:
             return Dial(noise, self.fixed or nominal(self.enhancement.noise_reduction))
         asking = [self._asking(index, noise) for index in on]
 
-        def ask(told: float) -> Behaviour:
-            return pooled([one(told) for one in asking])
+        def start(sparing: bool) -> Callable[[float], Behaviour]:
+            ask = [one.start(sparing) for one in asking]
+            return lambda told: pooled([one(told) for one in ask])
 
-        return Dial(noise, calibrate(ask, self.enhancement.noise_reduction))
+        return Dial(noise, calibrate(start, self.enhancement.noise_reduction))
 
     def _asking(self, index: int, noise: NoiseEstimate) -> Asking:
         """Weak extra noise of the image's own level and band, to be sent through the network."""

@@ -24,6 +24,7 @@ _SHARE: Final = 0.25
 
 Window = tuple[slice, slice]
 Stack = Float[Tensor, "slice freq phase"]
+Windows = Float[Tensor, "window h w"]
 
 
 class Asking:
@@ -44,7 +45,7 @@ class Asking:
         images: tuple[Image, Image],
         stacks: tuple[Stack, Stack],
     ) -> None:
-        self._details, self._image = details, images[0]
+        self._network, self._details, self._image = network, details, images[0]
         tissue = tissue_of(self._image)
         self._windows = windows_on(tissue.homogeneous[0])
         covered = torch.zeros_like(self._image, dtype=torch.bool)
@@ -52,20 +53,37 @@ class Asking:
             covered[0][window] = True
         self._tissue = Tissue(*(where & covered for where in tissue))
         # Noise changes where tissue looks homogeneous, too.
-        where = [homogeneity(image) for image in images]
-        self._passes = Passes(network, self._cut(stacks), self._cut(where))
-        self._given = self._passes.asked[:, 0]
+        self._homogeneity = self._cut([homogeneity(image) for image in images])
+        self._stacks = self._cut(stacks)
 
-    def __call__(self, told: float) -> Behaviour:
-        """Ask the network, told so many times the noise found; empty and 0 where the image has no body."""
-        if not self._windows:
-            nothing = torch.zeros_like(self._image)
-            return Behaviour(response_of(nothing, nothing, nothing, self._tissue.homogeneous), 0.0, 0.0)
-        parts = self._passes(told)
-        asked, noise = self._passes.asked[:, 0], parts[:, 0]
-        given, kept, taken_more = map(self._change, (self._given, asked + self._details(parts), noise))
-        response = response_of(given, kept, taken_more, self._tissue.homogeneous)
-        without_extra, _ = (self._given - (asked - noise)).chunk(2)
+    def start(self, sparing: bool) -> Callable[[float], Behaviour]:
+        """Start with the first pass.
+
+        Args:
+            sparing: Whether it is to spare structure as later ones do.
+
+        Returns:
+            What makes one pass after the other, the network told so many times the noise found; behaviour is empty and
+            0 where the image has no body.
+        """
+        passes = Passes(self._network, self._stacks, self._homogeneity, sparing)
+        given = passes.asked[:, 0]
+
+        def ask(told: float) -> Behaviour:
+            if not self._windows:
+                nothing = torch.zeros_like(self._image)
+                return Behaviour(response_of(nothing, nothing, nothing, self._tissue.homogeneous), 0.0, 0.0)
+            parts = passes(told)
+            return self._behaviour(given, passes.asked[:, 0], parts)
+
+        return ask
+
+    def _behaviour(self, given: Windows, asked: Windows, parts: Float[Tensor, "window part h w"]) -> Behaviour:
+        """What a pass does that was given the noise and asked about what is left of it."""
+        noise = parts[:, 0]
+        changes = [self._change(values) for values in (given, asked + self._details(parts), noise)]
+        response = response_of(changes[0], changes[1], changes[2], self._tissue.homogeneous)
+        without_extra, _ = (given - (asked - noise)).chunk(2)
         taken = self._placed(without_extra)
         times = (taken[self._tissue.homogeneous].square().mean() / response.given.mean()).sqrt()
         return Behaviour(response, spill(taken, self._tissue), float(times))
@@ -75,12 +93,12 @@ class Asking:
         cut = [stack[:, rows, columns] for stack in stacks for rows, columns in self._windows]
         return torch.stack(cut) if cut else stacks[0][None]
 
-    def _change(self, values: Float[Tensor, "window h w"]) -> Image:
+    def _change(self, values: Windows) -> Image:
         """What the extra noise changes."""
         before, after = values.chunk(2)
         return self._placed(after - before)
 
-    def _placed(self, values: Float[Tensor, "window h w"]) -> Image:
+    def _placed(self, values: Windows) -> Image:
         """Windows at their places in an image that is 0 elsewhere."""
         whole = torch.zeros_like(self._image)
         for window, value in zip(self._windows, values, strict=True):

@@ -133,7 +133,7 @@ def tune(peer: Peer, image: Plane, noise: NoiseEstimate, wanted: float, seed: in
         seed: Of the noise of the probe.
 
     Returns:
-        The image at the nearest that the method reaches.
+        The image at the nearest that the method reaches, which may be the image as it is.
     """
     if wanted <= 1.0:
         return Tuned(image, 0.0, 1.0)
@@ -147,6 +147,8 @@ def tune(peer: Peer, image: Plane, noise: NoiseEstimate, wanted: float, seed: in
         return probe(process, lambda planes: planes, middle[None], [extra]).homogeneous
 
     strength, factor = _bisect(reached, wanted)
+    if strength == 0.0:
+        return Tuned(image, 0.0, 1.0)
     return Tuned(peer.method(image / unit, strength * _LEVEL) * unit, strength, factor)
 
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from statistics import fmean
+from statistics import fmean, median
 from typing import Final
 
 import torch
@@ -11,6 +11,7 @@ import torch
 from lucidmr.context import GAIN_RANGE, NOISE_REDUCTION_RANGE, Enhancement, clamped
 from lucidmr.degrade.draw import Degradation, draw_degradation
 from lucidmr.degrade.settings import DegradationRanges
+from lucidmr.enhance.pipeline import EnhancedSeries
 from lucidmr.evaluate.bench import Bench
 from lucidmr.evaluate.finding import Figure, Finding, Table, shown
 from lucidmr.evaluate.peers import ABSENT, DENOISERS, Peer, tune
@@ -25,6 +26,8 @@ TITLE: Final = "Simulated pairs"
 CONVENTIONAL: Final = "conventional reconstruction"
 OURS: Final = "lucidmr"
 WITHOUT: Final = "lucidmr without context"
+AS_LITTLE: Final = "lucidmr, as little as without context"
+"""Asked for the noise reduction that it reaches without context, which may be far less than with it."""
 SPECIMENS: Final = 8
 SCENARIOS: Final = 3
 """Of each specimen."""
@@ -41,7 +44,7 @@ class Scored:
         specimen: Its name.
         asked: What was asked for.
         quality: Closeness to the truth by method.
-        noise_reduction: What peers were tuned to, measured; by method.
+        noise_reduction: What methods reach, measured; peers are tuned to what lucidmr does.
         images: By method, and the truth.
     """
 
@@ -69,21 +72,21 @@ def pairs(bench: Bench) -> Finding:
     peers = [peer for peer in DENOISERS if peer.installed]
     notes += [f"{peer.name}: needs {peer.package} (extra peers)" for peer in DENOISERS if not peer.installed]
     scored = [_score(bench, one, number, peers) for one in found for number in range(1 if bench.quick else SCENARIOS)]
-    others = [peer.name for peer in peers] + ([WITHOUT] if bench.without_context else [])
-    best = max(others, key=lambda name: fmean(one.gain(name) for one in scored), default="")
+    rivals = {peer.name: OURS for peer in peers} | ({WITHOUT: AS_LITTLE} if bench.without_context else {})
+    best = min(rivals, key=lambda name: fmean(one.gain(rivals[name], name) for one in scored), default="")
     ours = _by_specimen(scored, OURS, CONVENTIONAL)
     measures = {"psnr": ours}
     if best:
-        measures["psnr peers"] = _by_specimen(scored, OURS, best)
+        measures["psnr peers"] = _by_specimen(scored, rivals[best], best)
     if bench.without_context:
-        measures["context"] = _by_specimen(scored, OURS, WITHOUT)
-    table = _table(bench, scored, [CONVENTIONAL, OURS, *others])
+        measures["context"] = _by_specimen(scored, AS_LITTLE, WITHOUT)
+    table = _table(bench, scored, {CONVENTIONAL: OURS, OURS: OURS, **rivals})
     interval = bootstrap_median(torch.tensor(list(ours.values())), bench.generator("pairs"))
     return Finding(
         "pairs",
         TITLE,
         f"{len(scored)} scenarios on {len(found)} specimens: PSNR {shown(interval, 1)} dB over the conventional "
-        f"reconstruction (median over specimens, 95 %). The best peer on average is {best or 'none'}.",
+        f"reconstruction (median over specimens, 95 %). The peer that comes closest to lucidmr is {best or 'none'}.",
         (table, _every_pair(scored)),
         tuple(_figure(one) for one in scored[:1]),
         {"psnr_gain": {name: _by_specimen(scored, name, CONVENTIONAL) for name in scored[0].quality}},
@@ -102,17 +105,27 @@ def _score(bench: Bench, specimen: Specimen, number: int, peers: list[Peer]) -> 
     series = enhanced(bench, simulation, f"pair-{_safe(specimen.name)}-{number}", asked)
     truth = series.interpolated(simulation.truth)[0]
     images = {CONVENTIONAL: torch.from_numpy(series.original(0)), OURS: torch.from_numpy(series.image(0))}
+    noise = series.noise(0)
+    reached = {OURS: series.dial(0).calibration.expected}
     if bench.without_context:
-        images[WITHOUT] = torch.from_numpy(replace(series, model=bench.without_context, dials={}).image(0))
-    noise, reached = series.noise(0), {}
+        untold = _asking(replace(series, model=bench.without_context), reached[OURS])
+        reached[WITHOUT] = untold.dial(0).calibration.expected
+        images[WITHOUT] = torch.from_numpy(untold.image(0))
+        images[AS_LITTLE] = torch.from_numpy(_asking(series, reached[WITHOUT]).image(0))
     for peer in peers:
         plane = torch.from_numpy(series.source.image(0))
         if noise.sd > 0:
-            tuned = tune(peer, plane, noise, asked.noise_reduction)
+            tuned = tune(peer, plane, noise, reached[OURS])
             plane, reached[peer.name] = tuned.image, tuned.noise_reduction
         images[peer.name] = series.interpolated(plane[None])[0]
     scores = {name: quality(image, truth) for name, image in images.items()}
     return Scored(specimen.name, asked, scores, reached, {**images, "truth": truth})
+
+
+def _asking(series: EnhancedSeries, noise_reduction: float) -> EnhancedSeries:
+    """The same series, asked for another noise reduction."""
+    wanted = replace(series.enhancement, noise_reduction=clamped(noise_reduction, NOISE_REDUCTION_RANGE))
+    return replace(series, enhancement=wanted, dials={})
 
 
 def _asked(drawn: Degradation) -> tuple[Enhancement, Sampling]:
@@ -144,34 +157,38 @@ def _by_specimen(scored: list[Scored], method: str, over: str) -> dict[str, floa
     return {name: fmean(values) for name, values in gains.items()}
 
 
-def _table(bench: Bench, scored: list[Scored], methods: list[str]) -> Table:
+def _table(bench: Bench, scored: list[Scored], rivals: Mapping[str, str]) -> Table:
+    """Every method, and over it what stands for lucidmr at the same noise reduction."""
     rows = []
-    for name in methods:
+    for name, ours in rivals.items():
         gains = torch.tensor(list(_by_specimen(scored, name, CONVENTIONAL).values()))
-        against = torch.tensor(list(_by_specimen(scored, OURS, name).values()))
+        against = torch.tensor(list(_by_specimen(scored, ours, name).values()))
         rows.append(
             (
                 name,
                 shown(bootstrap_median(gains, bench.generator(name))),
                 shown(bootstrap_median(against, bench.generator(name))),
+                round(median(one.noise_reduction.get(name, 1.0) for one in scored), 2),
                 round(fmean(one.quality[name].psnr for one in scored), 2),
                 round(fmean(one.quality[name].ssim for one in scored), 4),
                 round(fmean(one.quality[name].nrmse for one in scored), 4),
             )
         )
-    heads = ("method", "PSNR gain, dB [95 % over specimens]", "lucidmr over it, dB", "PSNR, dB", "SSIM", "NRMSE")
+    gain, over = "PSNR gain, dB [95 % over specimens]", "lucidmr over it, dB"
+    heads = ("method", gain, over, "noise reduction", "PSNR, dB", "SSIM", "NRMSE")
     return Table("Every method at the same noise reduction", heads, tuple(rows))
 
 
 def _every_pair(scored: list[Scored]) -> Table:
-    heads = ("specimen", "noise reduction", "gain freq", "gain phase", "PSNR before, dB", "PSNR after, dB", "best peer")
+    asked = ("noise reduction asked", "reached", "gain freq", "gain phase")
+    heads = ("specimen", *asked, "PSNR before, dB", "PSNR after, dB", "best peer")
     return Table("Every scenario", heads, tuple(_row(one) for one in scored))
 
 
 def _row(one: Scored) -> tuple[str | float | None, ...]:
-    peers = {name: found.psnr for name, found in one.quality.items() if name not in (OURS, CONVENTIONAL)}
+    peers = {name: found.psnr for name, found in one.quality.items() if name not in (OURS, AS_LITTLE, CONVENTIONAL)}
     best = max(peers, key=peers.__getitem__, default=None)
-    asked = (one.asked.noise_reduction, one.asked.gain_freq, one.asked.gain_phase)
+    asked = (one.asked.noise_reduction, one.noise_reduction[OURS], one.asked.gain_freq, one.asked.gain_phase)
     scores = (one.quality[CONVENTIONAL].psnr, one.quality[OURS].psnr)
     return one.specimen, *(round(value, 2) for value in (*asked, *scores)), best and f"{best}: {peers[best]:.2f} dB"
 
