@@ -129,6 +129,12 @@ def test_passes_come_to_an_end():
     assert found.expected == pytest.approx(1 / (0.7 ** (MOST_PASSES - 1) * (1 - 0.3 * MOST_REMOVAL)), rel=0.02)
 
 
+def test_a_network_that_finds_next_to_no_noise_is_not_pressed():
+    found = calibrate(again_and_again(0.15), 3.0)
+    assert len(found.told) == 1
+    assert found.expected == pytest.approx(1 / (1 - 0.15 * MOST_REMOVAL), rel=0.02)
+
+
 def test_no_pass_is_made_that_takes_more_noise_than_there_is():
     found = calibrate(again_and_again(0.5, taken=(0.5, 1.9, 2.1)), 16.0)
     assert len(found.told) == 2

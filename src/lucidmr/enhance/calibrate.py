@@ -35,6 +35,9 @@ is about as strong in both, 0.7 to 1.25 on series of all vendors; anatomy that i
 MOST_TAKEN: Final = 2.0
 """What is taken for noise over the noise that was found: more than there is cannot be noise, and what is found reads
 low by half at most (after strong filters)."""
+LEAST_AT_FIRST: Final = 1.25
+"""Noise reduction that the first pass must be able to give before another is made. A network that finds next to no
+noise when it is told how much there is takes the image for anatomy, and is not pressed."""
 
 
 class Response(NamedTuple):
@@ -161,12 +164,12 @@ def calibrate(start: Callable[[bool], Callable[[float], Behaviour]], wanted: flo
 def _passes(first: Behaviour, ask: Callable[[float], Behaviour], wanted: float) -> list[_Pass]:
     """As many passes as the wanted noise reduction takes; none for an image without homogeneous tissue.
 
-    No further pass is made that takes more than there is noise.
+    No further pass is made that takes more than there is noise, nor any where hardly any noise is found.
     """
     passes, told, found = list[_Pass](), 1.0, first
     while len(found.response.given) and (not passes or found.taken <= MOST_TAKEN):
         passes.append(_Pass(told, found.response, *_reach(found.response)))
-        if wanted <= _knee(passes[-1].reach) or len(passes) == MOST_PASSES:
+        if wanted <= _knee(passes[-1].reach) or passes[0].reach < LEAST_AT_FIRST or len(passes) == MOST_PASSES:
             break
         told = AGAIN / found.response.noise_reduction(1.0)
         found = ask(told)
