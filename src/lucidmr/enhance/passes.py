@@ -38,23 +38,18 @@ class Passes:
         homogeneity: Float[Tensor, "b 1 h w"],
         sparing: bool = False,
     ) -> None:
-        self._network, self._homogeneity, self._sparing = network, homogeneity, sparing
+        self._network, self._homogeneity = network, homogeneity
+        self._weight = homogeneity if sparing else torch.ones_like(homogeneity)
         self.left, self.asked = given, _middles(given)
 
     def __call__(self, told: float) -> Parts:
         """The parts of one more pass: the noise it may take off, then the details."""
         parts = self._network(self.left, told)
-        noise = _faded(parts[:, :1], self._homogeneity) if self._sparing else parts[:, :1]
+        noise = self._weight * parts[:, :1]
         self.asked, count = _middles(self.left), self.left.shape[1]
         self.left = self.left - F.pad(noise, (0, 0, 0, 0, count // 2, count // 2))
-        self._sparing = True
+        self._weight = self._homogeneity
         return torch.cat([noise, parts[:, 1:]], 1)
-
-
-def _faded(noise: Float[Tensor, "b 1 h w"], weight: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"]:
-    """Noise where the weight lets it, its mean still 0: tissue gets neither darker nor brighter."""
-    mean = (weight * noise).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True).clamp_min(1e-6)
-    return weight * (noise - mean)
 
 
 def _middles(stacks: Stacks) -> Float[Tensor, "b 1 h w"]:
