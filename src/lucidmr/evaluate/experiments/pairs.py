@@ -11,7 +11,7 @@ import torch
 from lucidmr.context import GAIN_RANGE, NOISE_REDUCTION_RANGE, Enhancement, clamped
 from lucidmr.degrade.draw import Degradation, draw_degradation
 from lucidmr.degrade.settings import DegradationRanges
-from lucidmr.enhance.pipeline import EnhancedSeries
+from lucidmr.enhance.calibrate import nominal
 from lucidmr.evaluate.bench import Bench
 from lucidmr.evaluate.finding import Figure, Finding, Table, shown
 from lucidmr.evaluate.peers import ABSENT, DENOISERS, Peer, tune
@@ -26,8 +26,9 @@ TITLE: Final = "Simulated pairs"
 CONVENTIONAL: Final = "conventional reconstruction"
 OURS: Final = "lucidmr"
 WITHOUT: Final = "lucidmr without context"
-AS_LITTLE: Final = "lucidmr, as little as without context"
-"""Asked for the noise reduction that it reaches without context, which may be far less than with it."""
+ONE_ANSWER: Final = "lucidmr, one answer"
+"""As trained, like the network without context that it is compared with: the dial is not calibrated, as that network
+reaches a far smaller noise reduction."""
 SPECIMENS: Final = 8
 SCENARIOS: Final = 3
 """Of each specimen."""
@@ -72,14 +73,14 @@ def pairs(bench: Bench) -> Finding:
     peers = [peer for peer in DENOISERS if peer.installed]
     notes += [f"{peer.name}: needs {peer.package} (extra peers)" for peer in DENOISERS if not peer.installed]
     scored = [_score(bench, one, number, peers) for one in found for number in range(1 if bench.quick else SCENARIOS)]
-    rivals = {peer.name: OURS for peer in peers} | ({WITHOUT: AS_LITTLE} if bench.without_context else {})
+    rivals = {peer.name: OURS for peer in peers} | ({WITHOUT: ONE_ANSWER} if bench.without_context else {})
     best = min(rivals, key=lambda name: fmean(one.gain(rivals[name], name) for one in scored), default="")
     ours = _by_specimen(scored, OURS, CONVENTIONAL)
     measures = {"psnr": ours}
     if best:
         measures["psnr peers"] = _by_specimen(scored, rivals[best], best)
     if bench.without_context:
-        measures["context"] = _by_specimen(scored, AS_LITTLE, WITHOUT)
+        measures["context"] = _by_specimen(scored, ONE_ANSWER, WITHOUT)
     table = _table(bench, scored, {CONVENTIONAL: OURS, OURS: OURS, **rivals})
     interval = bootstrap_median(torch.tensor(list(ours.values())), bench.generator("pairs"))
     return Finding(
@@ -108,10 +109,9 @@ def _score(bench: Bench, specimen: Specimen, number: int, peers: list[Peer]) -> 
     noise = series.noise(0)
     reached = {OURS: series.dial(0).calibration.expected}
     if bench.without_context:
-        untold = _asking(replace(series, model=bench.without_context), reached[OURS])
-        reached[WITHOUT] = untold.dial(0).calibration.expected
-        images[WITHOUT] = torch.from_numpy(untold.image(0))
-        images[AS_LITTLE] = torch.from_numpy(_asking(series, reached[WITHOUT]).image(0))
+        as_trained = replace(series, fixed=nominal(asked.noise_reduction), dials={})
+        images[ONE_ANSWER] = torch.from_numpy(as_trained.image(0))
+        images[WITHOUT] = torch.from_numpy(replace(as_trained, model=bench.without_context, dials={}).image(0))
     for peer in peers:
         plane = torch.from_numpy(series.source.image(0))
         if noise.sd > 0:
@@ -120,12 +120,6 @@ def _score(bench: Bench, specimen: Specimen, number: int, peers: list[Peer]) -> 
         images[peer.name] = series.interpolated(plane[None])[0]
     scores = {name: quality(image, truth) for name, image in images.items()}
     return Scored(specimen.name, asked, scores, reached, {**images, "truth": truth})
-
-
-def _asking(series: EnhancedSeries, noise_reduction: float) -> EnhancedSeries:
-    """The same series, asked for another noise reduction."""
-    wanted = replace(series.enhancement, noise_reduction=clamped(noise_reduction, NOISE_REDUCTION_RANGE))
-    return replace(series, enhancement=wanted, dials={})
 
 
 def _asked(drawn: Degradation) -> tuple[Enhancement, Sampling]:
@@ -168,7 +162,7 @@ def _table(bench: Bench, scored: list[Scored], rivals: Mapping[str, str]) -> Tab
                 name,
                 shown(bootstrap_median(gains, bench.generator(name))),
                 shown(bootstrap_median(against, bench.generator(name))),
-                round(median(one.noise_reduction.get(name, 1.0) for one in scored), 2),
+                _median_reached(scored, name),
                 round(fmean(one.quality[name].psnr for one in scored), 2),
                 round(fmean(one.quality[name].ssim for one in scored), 4),
                 round(fmean(one.quality[name].nrmse for one in scored), 4),
@@ -179,6 +173,11 @@ def _table(bench: Bench, scored: list[Scored], rivals: Mapping[str, str]) -> Tab
     return Table("Every method at the same noise reduction", heads, tuple(rows))
 
 
+def _median_reached(scored: list[Scored], method: str) -> float | None:
+    found = [one.noise_reduction[method] for one in scored if method in one.noise_reduction]
+    return round(median(found), 2) if found else None
+
+
 def _every_pair(scored: list[Scored]) -> Table:
     asked = ("noise reduction asked", "reached", "gain freq", "gain phase")
     heads = ("specimen", *asked, "PSNR before, dB", "PSNR after, dB", "best peer")
@@ -186,7 +185,7 @@ def _every_pair(scored: list[Scored]) -> Table:
 
 
 def _row(one: Scored) -> tuple[str | float | None, ...]:
-    peers = {name: found.psnr for name, found in one.quality.items() if name not in (OURS, AS_LITTLE, CONVENTIONAL)}
+    peers = {name: found.psnr for name, found in one.quality.items() if name not in (OURS, ONE_ANSWER, CONVENTIONAL)}
     best = max(peers, key=peers.__getitem__, default=None)
     asked = (one.asked.noise_reduction, one.noise_reduction[OURS], one.asked.gain_freq, one.asked.gain_phase)
     scores = (one.quality[CONVENTIONAL].psnr, one.quality[OURS].psnr)
