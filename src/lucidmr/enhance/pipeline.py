@@ -242,6 +242,7 @@ class EnhancedSeries:
         return (
             *self._asked,
             ("noise found", f"{middle.noise.sd:.4g} on the middle image" if middle.noise.sd > 0 else "none"),
+            ("first pass", "spares structure" if middle.calibration.sparing else "acts everywhere"),
             ("noise told over noise found, each pass", ", ".join(f"{told:.2g}" for told in middle.calibration.told)),
             ("share of the noise of the last pass removed", f"{middle.calibration.removal:.3f}"),
             ("device", str(self.device)),
