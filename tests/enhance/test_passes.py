@@ -23,7 +23,7 @@ def left_half():
 @pytest.mark.parametrize("slices", [1, 3])
 def test_the_first_pass_acts_everywhere_later_ones_in_homogeneous_tissue(slices):
     given = stacks(slices)
-    passes, middle = Passes(half, given, left_half()), given[:, slices // 2 : slices // 2 + 1]
+    passes, middle = Passes(half, given, left_half), given[:, slices // 2 : slices // 2 + 1]
     first = passes(1.0)
     assert torch.equal(first, torch.cat([0.5 * middle, middle], 1))
     assert torch.equal(passes.asked, middle)
@@ -39,17 +39,31 @@ def test_the_first_pass_acts_everywhere_later_ones_in_homogeneous_tissue(slices)
 
 def test_the_first_pass_may_spare_structure_too():
     given = stacks(1)
-    passes = Passes(half, given, left_half(), sparing=True)
+    passes = Passes(half, given, left_half, sparing=True)
     assert torch.equal(passes(1.0)[:, :1], 0.5 * given * left_half())
     assert torch.equal(passes(1.0)[:, :1], 0.25 * given * left_half())
 
 
 def test_neighbouring_slices_stay_as_they_are():
     given = stacks(3)
-    passes = Passes(half, given, left_half())
+    passes = Passes(half, given, left_half)
     passes(1.0), passes(1.0)
     assert torch.equal(passes.left[:, ::2], given[:, ::2])
     assert not torch.equal(passes.left[:, 1], given[:, 1])
+
+
+def test_homogeneity_is_looked_for_once_and_where_it_is_needed():
+    times = []
+
+    def counted():
+        times.append(1)
+        return left_half()
+
+    passes = Passes(half, stacks(1), counted)
+    passes(1.0)
+    assert times == []
+    passes(1.0), passes(1.0)
+    assert times == [1]
 
 
 def test_the_network_hears_what_it_is_told():
@@ -59,6 +73,6 @@ def test_the_network_hears_what_it_is_told():
         told.append(times)
         return half(given, times)
 
-    passes = Passes(listening, stacks(1), left_half())
+    passes = Passes(listening, stacks(1), left_half)
     passes(1.0), passes(3.5)
     assert told == [1.0, 3.5]

@@ -6,6 +6,7 @@ to those before, and beside structure it often is anatomy: there they act the le
 """
 
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from jaxtyping import Float
@@ -22,8 +23,8 @@ class Passes:
     Args:
         network: Stacks, and how many times the noise found it is told, to parts: predicted noise, then the details.
         given: Standardized stacks.
-        homogeneity: (b, 1, h, w), 0 to 1: where passes that spare structure act (see
-            :func:`lucidmr.physics.image_noise.homogeneity`).
+        homogeneity: Gives (b, 1, h, w), 0 to 1: where passes that spare structure act (see
+            :func:`lucidmr.physics.image_noise.homogeneity`); not called where none does.
         sparing: Whether the first pass does so, too.
 
     Attributes:
@@ -35,20 +36,19 @@ class Passes:
         self,
         network: Callable[[Stacks, float], Parts],
         given: Stacks,
-        homogeneity: Float[Tensor, "b 1 h w"],
+        homogeneity: Callable[[], Float[Tensor, "b 1 h w"]],
         sparing: bool = False,
     ) -> None:
-        self._network, self._homogeneity = network, homogeneity
-        self._weight = homogeneity if sparing else torch.ones_like(homogeneity)
+        self._network, self._homogeneity, self._sparing = network, cache(homogeneity), sparing
         self.left, self.asked = given, _middles(given)
 
     def __call__(self, told: float) -> Parts:
         """The parts of one more pass: the noise it may take off, then the details."""
         parts = self._network(self.left, told)
-        noise = self._weight * parts[:, :1]
+        noise = self._homogeneity() * parts[:, :1] if self._sparing else parts[:, :1]
         self.asked, count = _middles(self.left), self.left.shape[1]
         self.left = self.left - F.pad(noise, (0, 0, 0, 0, count // 2, count // 2))
-        self._weight = self._homogeneity
+        self._sparing = True
         return torch.cat([noise, parts[:, 1:]], 1)
 
 

@@ -148,7 +148,7 @@ class EnhancedSeries:
         def network(stacks: Tensor, told: float) -> Tensor:
             return _without_mean(self._network(stacks, self._told(told * dial.noise.sd)), body)
 
-        passes = Passes(network, given[None], homogeneity(image)[:, None], dial.calibration.sparing)
+        passes = Passes(network, given[None], lambda: homogeneity(image)[:, None], dial.calibration.sparing)
         *_, parts = map(passes, dial.calibration.told)
         return blend(passes.asked, parts, _vector(self.context), dial.calibration.removal)[:, 0]
 

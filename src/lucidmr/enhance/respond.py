@@ -5,6 +5,7 @@ goes through the network, twice a pass.
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Final
 
 import torch
@@ -45,15 +46,13 @@ class Asking:
         images: tuple[Image, Image],
         stacks: tuple[Stack, Stack],
     ) -> None:
-        self._network, self._details, self._image = network, details, images[0]
-        tissue = tissue_of(self._image)
+        self._network, self._details, self._images = network, details, images
+        tissue = tissue_of(self._images[0])
         self._windows = windows_on(tissue.homogeneous[0])
-        covered = torch.zeros_like(self._image, dtype=torch.bool)
+        covered = torch.zeros_like(images[0], dtype=torch.bool)
         for window in self._windows:
             covered[0][window] = True
         self._tissue = Tissue(*(where & covered for where in tissue))
-        # Noise changes where tissue looks homogeneous, too.
-        self._homogeneity = self._cut([homogeneity(image) for image in images])
         self._stacks = self._cut(stacks)
 
     def start(self, sparing: bool) -> Callable[[float], Behaviour]:
@@ -66,17 +65,22 @@ class Asking:
             What makes one pass after the other, the network told so many times the noise found; behaviour is empty and
             0 where the image has no body.
         """
-        passes = Passes(self._network, self._stacks, self._homogeneity, sparing)
+        passes = Passes(self._network, self._stacks, lambda: self._homogeneity, sparing)
         given = passes.asked[:, 0]
 
         def ask(told: float) -> Behaviour:
             if not self._windows:
-                nothing = torch.zeros_like(self._image)
+                nothing = torch.zeros_like(self._images[0])
                 return Behaviour(response_of(nothing, nothing, nothing, self._tissue.homogeneous), 0.0, 0.0)
             parts = passes(told)
             return self._behaviour(given, passes.asked[:, 0], parts)
 
         return ask
+
+    @cached_property
+    def _homogeneity(self) -> Float[Tensor, "window 1 h w"]:
+        """Of both images, as noise changes where tissue looks homogeneous, too."""
+        return self._cut([homogeneity(image) for image in self._images])
 
     def _behaviour(self, given: Windows, asked: Windows, parts: Float[Tensor, "window part h w"]) -> Behaviour:
         """What a pass does that was given the noise and asked about what is left of it."""
@@ -100,7 +104,7 @@ class Asking:
 
     def _placed(self, values: Windows) -> Image:
         """Windows at their places in an image that is 0 elsewhere."""
-        whole = torch.zeros_like(self._image)
+        whole = torch.zeros_like(self._images[0])
         for window, value in zip(self._windows, values, strict=True):
             whole[0][window] = value
         return whole
