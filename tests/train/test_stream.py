@@ -291,7 +291,10 @@ def test_without_augmentation_volumes_are_shown_as_they_are() -> None:
 
 
 def test_an_error_in_a_worker_ends_the_program(tmp_path) -> None:
-    """Workers ignore SIGTERM, by which the interpreter would end them before it waits for them."""
+    """Workers ignore SIGTERM, by which the interpreter would end them before it waits for them.
+
+    Of many workers, the first is known to be dead while others still are to be ended.
+    """
     script = tmp_path / "fails.py"
     script.write_text(
         "from lucidmr.train.settings import TrainSettings\n"
@@ -300,7 +303,7 @@ def test_an_error_in_a_worker_ends_the_program(tmp_path) -> None:
         "    def pair(self, index):\n"
         "        raise ValueError('broken pair')\n"
         "if __name__ == '__main__':\n"
-        "    for batch in batches(Broken([], TrainSettings(workers=2), 8), 0):\n"
+        "    for batch in batches(Broken([], TrainSettings(workers=12), 80), 0):\n"
         "        pass\n"
     )
     ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=100, check=False)

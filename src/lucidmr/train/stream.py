@@ -188,6 +188,8 @@ def _leave_no_worker() -> None:
 
 
 def _kill_workers() -> None:
+    # PyTorch answers the death of a worker with an exception, here and now: the others would be left, and waited for.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for worker in active_children():
         if worker.daemon:
             worker.kill()
