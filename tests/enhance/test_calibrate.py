@@ -9,7 +9,7 @@ from lucidmr.enhance.calibrate import (
     MOST_REMOVAL,
     MOST_SPILL,
     Behaviour,
-    calibrate,
+    Calibrator,
     nominal,
     pooled,
     response_of,
@@ -61,6 +61,10 @@ def again_and_again(captured, spilt=1.0, taken=(1.0,) * MOST_PASSES, told=None):
     return start
 
 
+def calibrated(start, wanted):
+    return Calibrator(start)(wanted)
+
+
 def no_response():
     """Of an image without body."""
     nothing = torch.zeros(1, 64, 64)
@@ -76,37 +80,37 @@ def best_share(captured):
 @pytest.mark.parametrize("wanted", [1.2, 2.0, 4.0])
 def test_removal_gives_the_wanted_noise_reduction(captured, wanted):
     found = response(captured)
-    removal = calibrate(once(found), wanted).removal
+    removal = calibrated(once(found), wanted).removal
     # Noise after is 1 - removal * captured of the noise before.
     if wanted <= 1 + 0.8 * (found.noise_reduction(best_share(captured)) - 1):
         assert removal == pytest.approx((1 - 1 / wanted) / captured, rel=0.01)
-        assert calibrate(once(found), wanted).expected == pytest.approx(wanted, rel=0.02)
+        assert calibrated(once(found), wanted).expected == pytest.approx(wanted, rel=0.02)
     else:
-        assert 0.85 * wanted < calibrate(once(found), wanted).expected < wanted or removal == pytest.approx(
+        assert 0.85 * wanted < calibrated(once(found), wanted).expected < wanted or removal == pytest.approx(
             MOST_REMOVAL, rel=0.1
         )
 
 
 def test_noise_that_sharpening_adds_is_removed_too():
     found = response(1.0, detail=0.5)
-    removal = calibrate(once(found), 1.8).removal
+    removal = calibrated(once(found), 1.8).removal
     assert removal == pytest.approx(1.5 - 1.0 / 1.8, rel=0.02)
     assert found.noise_reduction(removal) == pytest.approx(1.8, rel=0.02)
 
 
 def test_out_of_reach_gives_the_most_that_can_be_had():
     found = response(0.3)
-    assert calibrate(once(found), 4.0).removal == pytest.approx(MOST_REMOVAL, rel=0.05)
+    assert calibrated(once(found), 4.0).removal == pytest.approx(MOST_REMOVAL, rel=0.05)
     # A prediction that has nothing to do with the noise only adds noise: the best is to remove none of it.
     draws = torch.randn(2, 1, 96, 96, generator=torch.Generator().manual_seed(9))
     useless = response_of(draws[0], draws[0], draws[1], torch.ones(1, 96, 96, dtype=torch.bool))
-    assert calibrate(once(useless), 2.0).removal < 0.1
+    assert calibrated(once(useless), 2.0).removal < 0.1
 
 
 # Half of what is left, 1.2 times of it in the last pass: 1 / 0.4 = 2.5, 5, 10, 20, 40.
 @pytest.mark.parametrize(("wanted", "passes"), [(1.2, 1), (2.1, 1), (2.4, 1), (3.0, 2), (4.0, 2), (4.9, 2), (8.0, 3)])
 def test_no_more_passes_are_made_than_need_be(wanted, passes):
-    found = calibrate(again_and_again(0.5), wanted)
+    found = calibrated(again_and_again(0.5), wanted)
     assert len(found.told) == passes
     assert found.expected == pytest.approx(wanted, rel=0.01)
     # Passes before the last leave half each.
@@ -116,7 +120,7 @@ def test_no_more_passes_are_made_than_need_be(wanted, passes):
 
 def test_the_network_is_told_several_times_the_noise_that_is_left():
     told = []
-    calibrate(again_and_again(0.5, told=told), 16.0)
+    calibrated(again_and_again(0.5, told=told), 16.0)
     assert told[0] == (False, 1.0)
     assert [times for _, times in told[1:]] == pytest.approx(
         [AGAIN / 2**number for number in range(1, len(told))], rel=1e-3
@@ -124,19 +128,27 @@ def test_the_network_is_told_several_times_the_noise_that_is_left():
 
 
 def test_passes_come_to_an_end():
-    found = calibrate(again_and_again(0.3), 200.0)
+    found = calibrated(again_and_again(0.3), 200.0)
     assert len(found.told) == MOST_PASSES
     assert found.expected == pytest.approx(1 / (0.7 ** (MOST_PASSES - 1) * (1 - 0.3 * MOST_REMOVAL)), rel=0.02)
 
 
+def test_passes_are_made_once_and_give_the_same_whatever_was_wanted_before():
+    told = []
+    kept = Calibrator(again_and_again(0.5, spilt=2.0, told=told))
+    for wanted in (8.0, 1.2, 3.0, 200.0):
+        assert kept(wanted) == calibrated(again_and_again(0.5, spilt=2.0), wanted)
+    assert len(told) == 1 + MOST_PASSES  # the first one twice, as it is to spare structure
+
+
 def test_a_network_that_finds_next_to_no_noise_is_not_pressed():
-    found = calibrate(again_and_again(0.15), 3.0)
+    found = calibrated(again_and_again(0.15), 3.0)
     assert len(found.told) == 1
     assert found.expected == pytest.approx(1 / (1 - 0.15 * MOST_REMOVAL), rel=0.02)
 
 
 def test_no_pass_is_made_that_takes_more_noise_than_there_is():
-    found = calibrate(again_and_again(0.5, taken=(0.5, 1.9, 2.1)), 16.0)
+    found = calibrated(again_and_again(0.5, taken=(0.5, 1.9, 2.1)), 16.0)
     assert len(found.told) == 2
     assert found.expected == pytest.approx(5.0, rel=0.02)
 
@@ -144,19 +156,19 @@ def test_no_pass_is_made_that_takes_more_noise_than_there_is():
 def test_asking_for_more_never_gives_less_over_passes():
     asked = [1.0 + 0.1 * step for step in range(60)]
     for spilt in (1.0, 2.0):
-        got = [calibrate(again_and_again(0.5, spilt=spilt), wanted).expected for wanted in asked]
+        got = [calibrated(again_and_again(0.5, spilt=spilt), wanted).expected for wanted in asked]
         assert all(more >= 0.998 * less for less, more in pairwise(got))
 
 
 def test_where_anatomy_is_taken_for_noise_the_first_pass_is_made_anew_and_spares_structure():
     told = []
-    found = calibrate(again_and_again(0.5, spilt=2.0, told=told), 2.5)
+    found = calibrated(again_and_again(0.5, spilt=2.0, told=told), 2.5)
     assert found.sparing
     assert told == [(False, 1.0), (True, 1.0), (True, pytest.approx(AGAIN * 0.75, rel=1e-3))]
     assert found.told == tuple(times for _, times in told[1:])
     assert found.expected == pytest.approx(2.5, rel=0.01)
     assert found.removal == pytest.approx((0.75 - 1 / 2.5) / (0.5 * 0.75), abs=0.01)
-    assert not calibrate(again_and_again(0.5, spilt=MOST_SPILL), 2.5).sparing
+    assert not calibrated(again_and_again(0.5, spilt=MOST_SPILL), 2.5).sparing
 
 
 def test_spill_tells_noise_from_edges():
@@ -175,7 +187,7 @@ def test_nominal_is_that_of_a_perfect_network():
 
 
 def test_an_image_without_body_gets_the_nominal_setting():
-    assert calibrate(once(no_response()), 2.0) == nominal(2.0)
+    assert calibrated(once(no_response()), 2.0) == nominal(2.0)
 
 
 @pytest.mark.parametrize("reach", [1.0, 1.5, 2.5])
@@ -190,7 +202,7 @@ def test_asking_for_more_never_gives_less(reach):
 
 def test_images_set_the_dial_together():
     alone = [Behaviour(response(captured, seed=seed), seed, 2 * seed) for seed, captured in enumerate((0.9, 0.75, 0.6))]
-    removals = [calibrate(once(found.response), 1.8).removal for found in alone]
+    removals = [calibrated(once(found.response), 1.8).removal for found in alone]
     together = pooled(alone)
-    assert min(removals) < calibrate(once(together.response), 1.8).removal < max(removals)
+    assert min(removals) < calibrated(once(together.response), 1.8).removal < max(removals)
     assert (together.spill, together.taken) == (1, 2)

@@ -170,6 +170,14 @@ def test_python_interface(series, tiny_model):
 def test_air_keeps_its_level_when_the_mean_of_the_body_is_kept():
     parts, body = torch.ones(1, 1, 64, 64), torch.zeros(1, 1, 64, 64, dtype=torch.bool)
     body[..., 16:48, 16:48] = True
-    left = pipeline._without_mean(parts, body)
+    left = pipeline._without_mean(parts, body, 0.0)
     assert float(left[..., 24:40, 24:40].abs().max()) < 1e-6
     assert torch.equal(left[..., :8, :], parts[..., :8, :])
+
+
+@pytest.mark.parametrize(("predicted", "most", "kept"), [(1.0, 0.3, 0.3), (0.2, 0.3, 0.2), (-0.2, 0.3, 0.0)])
+def test_predicted_noise_keeps_as_much_of_its_mean_as_the_noise_floor_explains(predicted, most, kept):
+    parts, body = torch.full((1, 2, 64, 64), predicted), torch.ones(1, 1, 64, 64, dtype=torch.bool)
+    left = pipeline._without_mean(parts, body, most)
+    assert float(left[:, 0].mean()) == pytest.approx(kept, abs=1e-6)
+    assert float(left[:, 1].abs().max()) < 1e-6

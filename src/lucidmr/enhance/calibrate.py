@@ -9,7 +9,7 @@ That keeps more anatomy at the same noise reduction than telling the network of 
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final, NamedTuple
@@ -127,53 +127,68 @@ def nominal(wanted: float) -> Calibration:
     return Calibration((1.0,), 1.0 - 1.0 / wanted, wanted, measured=False)
 
 
-def calibrate(start: Callable[[bool], Callable[[float], Behaviour]], wanted: float) -> Calibration:
-    """Find the passes, and the share of the noise predicted in the last, that give the wanted noise reduction.
+class Calibrator:
+    """Sets the dial on one image to whatever is wanted; passes are made when they are needed, each once.
 
-    Where anatomy is taken for noise, the first pass is made once more and spares structure.
+    Where anatomy is taken for noise, the first pass is made once more and spares structure. No further pass is made
+    that takes more than there is noise, nor any where hardly any noise is found.
 
     Args:
         start: Starts with the first pass, told whether it is to spare structure, and gives what asks the network: told
             so many times the noise found, it tells how the network behaves; asked again, about what is left when all
             predicted noise is taken off.
-        wanted: Noise-reduction factor.
-
-    Returns:
-        The fewest passes and the smallest share. Towards the largest factor that can be had the dial saturates
-        smoothly (see :func:`within_reach`), so that asking for more never gives less.
     """
-    ask = start(False)
-    first = ask(1.0)
-    sparing = first.spill > MOST_SPILL
-    if sparing:
-        ask = start(True)
-        first = ask(1.0)
-    passes = _passes(first, ask, wanted)
-    if not passes:
-        return nominal(wanted)
-    goal = within_reach(wanted, max(one.reach for one in passes))
-    last = next(number for number, one in enumerate(passes) if one.reach >= goal)
-    low, high = 0.0, passes[last].best
-    for _ in range(10):
-        middle = 0.5 * (low + high)
-        low, high = (low, middle) if passes[last].response.noise_reduction(middle) >= goal else (middle, high)
-    told = tuple(one.told for one in passes[: last + 1])
-    return Calibration(told, high, passes[last].response.noise_reduction(high), measured=True, sparing=sparing)
 
+    def __init__(self, start: Callable[[bool], Callable[[float], Behaviour]]) -> None:
+        self._start = start
+        self._made, self._coming, self._sparing = list[_Pass](), self._passes(), False
 
-def _passes(first: Behaviour, ask: Callable[[float], Behaviour], wanted: float) -> list[_Pass]:
-    """As many passes as the wanted noise reduction takes; none for an image without homogeneous tissue.
+    def __call__(self, wanted: float) -> Calibration:
+        """Find the passes, and the share of the noise predicted in the last, that give the wanted noise reduction.
 
-    No further pass is made that takes more than there is noise, nor any where hardly any noise is found.
-    """
-    passes, told, found = list[_Pass](), 1.0, first
-    while len(found.response.given) and (not passes or found.taken <= MOST_TAKEN):
-        passes.append(_Pass(told, found.response, *_reach(found.response)))
-        if wanted <= _knee(passes[-1].reach) or passes[0].reach < LEAST_AT_FIRST or len(passes) == MOST_PASSES:
-            break
-        told = AGAIN / found.response.noise_reduction(1.0)
-        found = ask(told)
-    return passes
+        Args:
+            wanted: Noise-reduction factor.
+
+        Returns:
+            The fewest passes and the smallest share; the nominal setting for an image without homogeneous tissue.
+            Towards the largest factor that can be had the dial saturates smoothly (see :func:`within_reach`), so that
+            asking for more never gives less.
+        """
+        while not any(wanted <= _knee(one.reach) for one in self._made):
+            further = next(self._coming, None)
+            if further is None:
+                break
+            self._made.append(further)
+        if not self._made:
+            return nominal(wanted)
+        goal = within_reach(wanted, max(one.reach for one in self._made))
+        last = next(number for number, one in enumerate(self._made) if one.reach >= goal)
+        response, low, high = self._made[last].response, 0.0, self._made[last].best
+        for _ in range(10):
+            middle = 0.5 * (low + high)
+            low, high = (low, middle) if response.noise_reduction(middle) >= goal else (middle, high)
+        told = tuple(one.told for one in self._made[: last + 1])
+        return Calibration(told, high, response.noise_reduction(high), measured=True, sparing=self._sparing)
+
+    def _passes(self) -> Iterator[_Pass]:
+        """One pass after the other, as many as may be made; none for an image without homogeneous tissue."""
+        ask = self._start(False)
+        found = ask(1.0)
+        self._sparing = found.spill > MOST_SPILL
+        if self._sparing:
+            ask = self._start(True)
+            found = ask(1.0)
+        told = 1.0
+        for number in range(MOST_PASSES):
+            if number:
+                told = AGAIN / found.response.noise_reduction(1.0)
+                found = ask(told)
+            if not len(found.response.given) or (number and found.taken > MOST_TAKEN):
+                return
+            one = _Pass(told, found.response, *_reach(found.response))
+            yield one
+            if not number and one.reach < LEAST_AT_FIRST:
+                return
 
 
 def pooled(behaviours: Sequence[Behaviour]) -> Behaviour:

@@ -19,7 +19,7 @@ from lucidmr.context import NOISE_REDUCTION_RANGE, Acquisition, Context, Enhance
 from lucidmr.dicom.header import HeaderFacts, acquisition
 from lucidmr.dicom.provenance import Provenance
 from lucidmr.dicom.source import Source
-from lucidmr.enhance.calibrate import Behaviour, Calibration, calibrate, nominal, pooled
+from lucidmr.enhance.calibrate import Behaviour, Calibration, Calibrator, nominal, pooled
 from lucidmr.enhance.choose import choose_model
 from lucidmr.enhance.device import DeviceName, choose_device, fast_precision
 from lucidmr.enhance.neighbours import Neighbours, middle, stack_around, stack_noise
@@ -30,7 +30,7 @@ from lucidmr.enhance.respond import Asking
 from lucidmr.enhance.tiling import parts_of
 from lucidmr.network.ce_unet import blend, gated_details
 from lucidmr.network.weights import Model, packaged_models
-from lucidmr.physics.image_noise import NoiseEstimate, body_mask, estimate_noise, homogeneity, local_mean
+from lucidmr.physics.image_noise import NoiseEstimate, body_mask, estimate_noise, floor_bias, homogeneity, local_mean
 from lucidmr.shapes import ContextVectors, Image
 from lucidmr.standardize import Standardization, interpolate, resample, restore, standardize
 
@@ -69,6 +69,8 @@ class EnhancedSeries:
             acquisition, on each stack of a 3D one.
         dials: Noise and setting of the dial of the images that were looked at so far, by number.
         noises: Noise of the images that were looked at so far, by number.
+        calibrators: Where given, keeps by number what sets the dial of the images that were looked at so far, some MB
+            each: series that differ by nothing but the noise reduction asked for can share it.
     """
 
     source: Source
@@ -82,6 +84,7 @@ class EnhancedSeries:
     fixed: Calibration | None = None
     dials: dict[int, Dial] = field(default_factory=dict)
     noises: dict[int, NoiseEstimate] = field(default_factory=dict)
+    calibrators: dict[int, Calibrator] | None = None
 
     def __len__(self) -> int:
         return len(self.source)
@@ -143,12 +146,15 @@ class EnhancedSeries:
     def _enhanced(self, given: Float[Tensor, "slice freq phase"], dial: Dial) -> Float[Tensor, "1 freq phase"]:
         """The middle one of standardized slices: noise comes off pass by pass, what the last one says is blended."""
         image = self._in_own_units(middle(given))
-        body = body_mask(image)[:, None]
+        body = body_mask(image)
+        bias = floor_bias(image, body) / self.standardization.scale
 
         def network(stacks: Tensor, told: float) -> Tensor:
-            return _without_mean(self._network(stacks, self._told(told * dial.noise.sd)), body)
+            most = bias if stacks is given_stacks else 0.0
+            return _without_mean(self._network(stacks, self._told(told * dial.noise.sd)), body[:, None], most)
 
-        passes = Passes(network, given[None], lambda: homogeneity(image)[:, None], dial.calibration.sparing)
+        given_stacks = given[None]
+        passes = Passes(network, given_stacks, lambda: homogeneity(image)[:, None], dial.calibration.sparing)
         *_, parts = map(passes, dial.calibration.told)
         return blend(passes.asked, parts, _vector(self.context), dial.calibration.removal)[:, 0]
 
@@ -177,13 +183,20 @@ class EnhancedSeries:
         """Set the dial on some images of common noise together."""
         if self.fixed is not None or noise.sd <= 0 or self.enhancement.noise_reduction == 1:
             return Dial(noise, self.fixed or nominal(self.enhancement.noise_reduction))
+        calibrator = (self.calibrators or {}).get(on[0]) or self._calibrator(on, noise)
+        if self.calibrators is not None:
+            self.calibrators[on[0]] = calibrator
+        return Dial(noise, calibrator(self.enhancement.noise_reduction))
+
+    def _calibrator(self, on: Sequence[int], noise: NoiseEstimate) -> Calibrator:
+        """What asks the network about some images together."""
         asking = [self._asking(index, noise) for index in on]
 
         def start(sparing: bool) -> Callable[[float], Behaviour]:
             ask = [one.start(sparing) for one in asking]
             return lambda told: pooled([one(told) for one in ask])
 
-        return Dial(noise, calibrate(start, self.enhancement.noise_reduction))
+        return Calibrator(start)
 
     def _asking(self, index: int, noise: NoiseEstimate) -> Asking:
         """Weak extra noise of the image's own level and band, to be sent through the network."""
@@ -350,13 +363,17 @@ def _vector(context: Context) -> Float[Tensor, "1 field"]:
     return torch.tensor([context.vector])
 
 
-def _without_mean(parts: Float[Tensor, "b part h w"], body: Bool[Tensor, "b 1 h w"]) -> Float[Tensor, "b part h w"]:
-    """Parts whose mean over the body is 0: noise has none, nor has what lies beyond k_max.
+def _without_mean(
+    parts: Float[Tensor, "b part h w"], body: Bool[Tensor, "b 1 h w"], most: float
+) -> Float[Tensor, "b part h w"]:
+    """Parts whose mean over the body is 0, as noise has none, nor has what lies beyond k_max.
 
-    Without that the network's idea of the Rician floor of very noisy images would darken them. Air is left as it is.
+    Where air shows a noise floor, the predicted noise (the first part) keeps a mean of 0 to ``most``, what the floor
+    adds to the body; without that limit the network's idea of it would darken images. Air is left as it is.
     """
     inside = body.float()
     mean = (parts * inside).sum((2, 3), keepdim=True) / inside.sum((2, 3), keepdim=True).clamp_min(1)
+    mean[:, :1] -= mean[:, :1].clamp(0.0, most)
     return parts - mean * local_mean(inside)
 
 

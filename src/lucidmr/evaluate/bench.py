@@ -87,12 +87,19 @@ class Bench:
 
     @cached_property
     def _enhanced(self) -> Callable[[ImageSeries, Enhancement], EnhancedSeries]:
-        """What does not depend on the request is found once per series, the setting of the dial once per request."""
+        """What does not depend on the request is found once per series, the setting of the dial once per request.
+
+        Requests that differ by the noise reduction share the passes of the dial.
+        """
         plain = lru_cache(None)(lambda series: enhance(series, model=self.models, device=self.device))
 
         @lru_cache(_RECENT)
+        def alike(series: ImageSeries, _: Enhancement) -> EnhancedSeries:
+            return replace(plain(series), calibrators={})
+
+        @lru_cache(_RECENT)
         def asking(series: ImageSeries, wanted: Enhancement) -> EnhancedSeries:
-            found = plain(series)
+            found = alike(series, replace(wanted, noise_reduction=1.0))
             context = context_of(series, found.facts, wanted, volume=found.model.network.settings.slices > 1)
             return replace(found, enhancement=wanted, context=context, dials={})
 

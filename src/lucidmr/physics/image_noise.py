@@ -25,6 +25,17 @@ HOMOGENEOUS_FRACTION: Final = 0.2
 _MAD_TO_SD: Final = 1.4826  # standard deviation of a Gaussian over its median absolute deviation
 _RIM_DROP: Final = 3.5  # smallest fall of power at the edge of the band; zero-filled partial Fourier alone makes 2
 _RIM_REACH: Final = 0.05  # how far on either side of the edge power is averaged, in Nyquist
+_DARKEST: Final = 0.02
+"""Share of an image that is darker than what counts as its darkest."""
+_BRIGHTEST: Final = 0.9
+_BRIGHT: Final = 0.67
+"""The darkest over the brightest from which on an image is taken to be filled with tissue."""
+_AIR: Final = 0.25
+"""Share of what lies outside the body that counts as air."""
+_FRAME: Final = 16
+"""Side of an image over the width of the frame along its border in which air is looked for."""
+_ENOUGH_AIR: Final = 0.25
+"""Share of that frame that must lie outside the body."""
 _MUCH_STRUCTURE: Final = 3.0  # times what is common in homogeneous tissue
 _MAX_SLICES: Final = 16  # an estimate from more slices costs time and gains nothing
 _MAX_SAMPLES: Final = 1_000_000
@@ -95,7 +106,8 @@ def body_mask(image: Image) -> Mask:
     """Separate body from air and masked background.
 
     The threshold is the fixed point "half the median of what lies above it" (R. W. Cox, AFNI 3dClipLevel), one for all
-    images given, applied after a light smoothing so that noise does not puncture the mask.
+    images given, applied after a light smoothing so that noise does not puncture the mask. Both count from the darkest
+    of the image: the noise floor of a magnitude image may be more than half of what tissue gives.
 
     Args:
         image: Magnitude or signed image.
@@ -105,6 +117,8 @@ def body_mask(image: Image) -> Mask:
     """
     smooth = _blur(image.abs(), 1)
     values = _subsample(smooth[image != 0])
+    darkest = _darkest(values)
+    values = values - darkest
     # Starting lower would let it slide into the air of a large field of view, higher to bright fat alone.
     clip = 0.7 * float(values.square().mean().sqrt()) if values.numel() else 0.0
     for _ in range(50):
@@ -113,7 +127,55 @@ def body_mask(image: Image) -> Mask:
         if abs(new - clip) <= 1e-3 * new:
             break
         clip = new
-    return (smooth > clip) & (image != 0)
+    return (smooth > darkest + clip) & (image != 0)
+
+
+def _darkest(values: Float[Tensor, " n"]) -> float:
+    """The darkest of smoothed values; 0 where it is bright enough to be tissue that fills the image."""
+    if not values.numel():
+        return 0.0
+    dark, bright = values.quantile(values.new_tensor([_DARKEST, _BRIGHTEST])).tolist()
+    return float(dark) if dark < _BRIGHT * bright else 0.0
+
+
+def noise_floor(image: Image, body: Mask) -> float:
+    """Level of air in a magnitude image: noise alone, and the more of it the more channels were combined.
+
+    Args:
+        image: Magnitude image.
+        body: Where its body is.
+
+    Returns:
+        The root mean square in the darkest quarter of what lies outside along the border of the image, as dark tissue
+        and ghosts are brighter; 0 where there is no such air, or it is masked.
+    """
+    border = torch.ones_like(body)
+    frame = max(1, min(image.shape[-2:]) // _FRAME)
+    border[..., frame:-frame, frame:-frame] = False
+    air = border & ~body & (image != 0)
+    if int(air.sum()) < _ENOUGH_AIR * int(border.sum()):
+        return 0.0
+    return sqrt(float(_subsample(local_mean(image.square())[air]).quantile(_AIR)))
+
+
+def floor_bias(image: Image, body: Mask) -> float:
+    """Mean by which the noise floor raises the body.
+
+    Squares of signal and noise add up in a magnitude image, whether of one channel or a root sum of squares
+    (Constantinides et al., Magn Reson Med 38:852, 1997).
+
+    Args:
+        image: Magnitude image.
+        body: Where its body is.
+
+    Returns:
+        The mean in the image's units, at least 0; 0 for an image without body.
+    """
+    tissue = image[body]
+    if not tissue.numel():
+        return 0.0
+    signal = (tissue.square() - noise_floor(image, body) ** 2).clamp_min(0.0).sqrt()
+    return float((tissue - signal).mean())
 
 
 def local_structure(image: Image) -> Image:
