@@ -1,5 +1,6 @@
 """The weights in the package: they load, their card is complete, and on a phantom they do what the dial says."""
 
+import json
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,15 @@ from lucidmr.context import SCHEMA_VERSION
 from lucidmr.demo import simulate_slice
 from lucidmr.dicom.create import Protocol, create_series
 from lucidmr.enhance import prepare
-from lucidmr.network.weights import PACKAGED_2D, PACKAGED_3D, load_model, packaged_models
+from lucidmr.enhance.calibrate import DialMap
+from lucidmr.network.weights import (
+    PACKAGED_2D,
+    PACKAGED_3D,
+    PACKAGED_GAUGE,
+    load_gauge,
+    load_model,
+    packaged_models,
+)
 from lucidmr.physics.phantoms import anatomy_phantom
 
 
@@ -43,7 +52,16 @@ def test_card_is_complete(path):
     assert sum(run["steps"] for run in card["lineage"]) > 1000
     assert {"training", "network", "volumes", "intended_use", "measured"} <= card.keys()
     assert 9e6 < sum(parameter.numel() for parameter in model.network.parameters()) < 14e6
-    assert PACKAGED_2D.stat().st_size + PACKAGED_3D.stat().st_size < 50e6
+    dial = DialMap.from_json(card["dial"])
+    assert 0.0 < dial.share(1.2, 0.02) < dial.share(1.4, 0.02) <= 1.2
+
+
+def test_the_gauge_and_the_size_of_all_weights():
+    assert sum(parameter.numel() for parameter in load_gauge().parameters()) < 1e5
+    card = json.loads(PACKAGED_GAUGE.with_suffix(".json").read_text())
+    assert {"name", "version", "license", "training", "gauge_schema", "intended_use"} <= card.keys()
+    assert all({"name", "source", "licence"} <= entry.keys() for entry in card["data"])
+    assert sum(path.stat().st_size for path in PACKAGED_2D.parent.iterdir()) < 50e6
 
 
 def test_the_3d_network_takes_3d_acquisitions():

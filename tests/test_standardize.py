@@ -138,6 +138,20 @@ def test_standard_grid_is_never_coarser_and_at_most_fourfold(matrix, side, grid)
     assert standard_grid(matrix, side) == grid
 
 
+@pytest.mark.parametrize(
+    ("extents", "grid"),
+    [
+        ((1.0, 0.5), (1024, 768)),
+        ((0.25, 0.125), (256, 192)),
+        ((0.3, 0.5), (512, 384)),
+        ((0.1, 0.1), (256, 192)),
+        ((0.1, 0.9), (922, 691)),
+    ],
+)
+def test_what_a_scanner_has_interpolated_is_not_made_much_finer(extents, grid):
+    assert standard_grid((256, 192), 1024, extents) == grid
+
+
 @pytest.mark.parametrize("phase_along_rows", [True, False])
 def test_nothing_appears_where_there_was_nothing(phase_along_rows: bool) -> None:
     stored = body()

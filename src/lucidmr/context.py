@@ -25,8 +25,9 @@ SIDE_2D: Final = 1024
 SIDE_3D: Final = 768
 """The same for a 3D acquisition."""
 MOST_INTERPOLATION: Final = 4.0
-"""Ours: matrices coarser than a quarter of the side stay coarser than it. A finer grid would hold nothing more (the
-largest gain is 3), and a 64 x 64 functional series would grow 256-fold."""
+"""Ours: the grid is at most four times as fine as what was acquired, and no finer than that unless the scanner has
+interpolated further. A finer grid would hold nothing more (the largest gain is 3), a 64 x 64 functional series would
+grow 256-fold, and no network has seen noise as coarse as that."""
 
 
 class Directions(NamedTuple):
@@ -192,9 +193,15 @@ VOLUME_FIELDS: Final = (
 """Fields that are 0 for every 2D acquisition."""
 
 
-def standard_grid(matrix: tuple[int, int], side: int) -> tuple[int, int]:
-    """(freq, phase) pixels of the standardized grid of a stored (freq, phase) matrix; never coarser than it."""
-    factor = min(max(side / matrix[0], 1.0), MOST_INTERPOLATION)
+def standard_grid(matrix: tuple[int, int], side: int, extents: tuple[float, float] = (1.0, 1.0)) -> tuple[int, int]:
+    """(freq, phase) pixels of the standardized grid of a stored (freq, phase) matrix; never coarser than it.
+
+    Args:
+        matrix: Pixels as stored.
+        side: Wanted pixels along freq.
+        extents: Acquired k-space over the Nyquist frequency of the stored matrix, along freq and phase.
+    """
+    factor = max(min(side / matrix[0], MOST_INTERPOLATION * max(extents)), 1.0)
     return round(matrix[0] * factor), round(matrix[1] * factor)
 
 

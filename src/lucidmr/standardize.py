@@ -59,7 +59,12 @@ class Standardization:
 
 
 def plan(
-    images: Float[Tensor, "image row column"], *, phase_along_rows: bool, side: int, filled: float = 1.0
+    images: Float[Tensor, "image row column"],
+    *,
+    phase_along_rows: bool,
+    side: int,
+    filled: float = 1.0,
+    extents: tuple[float, float] = (1.0, 1.0),
 ) -> Standardization:
     """Decide how the images of one series are standardized.
 
@@ -71,6 +76,7 @@ def plan(
         phase_along_rows: True when phase encoding runs along the row, i.e. the column index (DICOM ``ROW``).
         side: Wanted pixels along freq; a finer stored matrix is kept, never reduced.
         filled: Share of the phase axis that the displayed field of view fills, from the header; the rest is padding.
+        extents: Acquired k-space over the Nyquist frequency of the stored matrix, along freq and phase.
 
     Returns:
         The plan, the same for every image of the series.
@@ -85,7 +91,7 @@ def plan(
     oriented = images if phase_along_rows else images.transpose(-1, -2)
     n_freq, n_phase = oriented.shape[-2:]
     crop = _displayed(oriented, filled)
-    grid = standard_grid((n_freq, n_phase), side)
+    grid = standard_grid((n_freq, n_phase), side, extents)
     offset, scale = intensity_range(oriented[..., crop[0] : crop[1]])
     return Standardization(not phase_along_rows, (n_freq, n_phase), (0, n_freq), crop, grid, offset, scale)
 

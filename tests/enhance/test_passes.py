@@ -2,6 +2,9 @@ import pytest
 import torch
 
 from lucidmr.enhance.passes import Passes
+from lucidmr.physics.image_noise import local_mean
+
+WHOLE = (8, 10)
 
 
 def half(stacks, _):
@@ -14,6 +17,11 @@ def stacks(slices):
     return torch.rand(2, slices, 8, 10, generator=torch.Generator().manual_seed(1))
 
 
+def fine(noise):
+    """What is not smooth of it."""
+    return noise - local_mean(noise, WHOLE)
+
+
 def left_half():
     where = torch.zeros(2, 1, 8, 10)
     where[..., :5] = 1.0
@@ -23,30 +31,44 @@ def left_half():
 @pytest.mark.parametrize("slices", [1, 3])
 def test_the_first_pass_acts_everywhere_later_ones_in_homogeneous_tissue(slices):
     given = stacks(slices)
-    passes, middle = Passes(half, given, left_half), given[:, slices // 2 : slices // 2 + 1]
+    passes, middle = Passes(half, given, left_half, WHOLE), given[:, slices // 2 : slices // 2 + 1]
     first = passes(1.0)
     assert torch.equal(first, torch.cat([0.5 * middle, middle], 1))
     assert torch.equal(passes.asked, middle)
     second = passes(1.0)
     assert torch.equal(passes.asked, 0.5 * middle)
-    assert torch.equal(second[:, :1], 0.25 * middle * left_half())
+    assert torch.equal(second[:, :1], fine(0.25 * middle) * left_half())
     # Details are no noise: they may be added anywhere.
     assert torch.equal(second[:, 1:], 0.5 * middle)
     third = passes(1.0)
-    assert torch.equal(third[..., :5], 0.5 * second[..., :5])
+    left = 0.5 * middle - second[:, :1]
+    assert torch.equal(third[:, :1], fine(0.5 * left) * left_half())
     assert not third[:, 0, :, 5:].any()
 
 
 def test_the_first_pass_may_spare_structure_too():
     given = stacks(1)
-    passes = Passes(half, given, left_half, sparing=True)
+    passes = Passes(half, given, left_half, WHOLE, sparing=True)
     assert torch.equal(passes(1.0)[:, :1], 0.5 * given * left_half())
-    assert torch.equal(passes(1.0)[:, :1], 0.25 * given * left_half())
+    left = given - 0.5 * given * left_half()
+    assert torch.equal(passes(1.0)[:, :1], fine(0.5 * left) * left_half())
+
+
+def test_the_noise_floor_comes_down_once():
+    passes = Passes(half, torch.ones(1, 1, 64, 64), lambda: torch.ones(1, 1, 64, 64), (64, 64))
+    assert float(passes(1.0)[:, 0].mean()) == pytest.approx(0.5)
+    assert float(passes(1.0)[:, 0].abs().max()) < 1e-6
+
+
+def test_windows_are_smoothed_as_the_whole_image_is():
+    values = torch.rand(1, 1, 256, 256, generator=torch.Generator().manual_seed(1))
+    window = local_mean(values[..., 64:192, 64:192], (256, 256))
+    assert torch.allclose(window[..., 16:-16, 16:-16], local_mean(values)[..., 80:176, 80:176], atol=1e-5)
 
 
 def test_neighbouring_slices_stay_as_they_are():
     given = stacks(3)
-    passes = Passes(half, given, left_half)
+    passes = Passes(half, given, left_half, WHOLE)
     passes(1.0), passes(1.0)
     assert torch.equal(passes.left[:, ::2], given[:, ::2])
     assert not torch.equal(passes.left[:, 1], given[:, 1])
@@ -59,7 +81,7 @@ def test_homogeneity_is_looked_for_once_and_where_it_is_needed():
         times.append(1)
         return left_half()
 
-    passes = Passes(half, stacks(1), counted)
+    passes = Passes(half, stacks(1), counted, WHOLE)
     passes(1.0)
     assert times == []
     passes(1.0), passes(1.0)
@@ -73,6 +95,6 @@ def test_the_network_hears_what_it_is_told():
         told.append(times)
         return half(given, times)
 
-    passes = Passes(listening, stacks(1), left_half)
+    passes = Passes(listening, stacks(1), left_half, WHOLE)
     passes(1.0), passes(3.5)
     assert told == [1.0, 3.5]

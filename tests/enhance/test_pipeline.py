@@ -15,6 +15,7 @@ from lucidmr.enhance import calibrate, pipeline, prepare
 from lucidmr.enhance.pipeline import EnhancedSeries, enhance
 from lucidmr.errors import LucidError
 from lucidmr.physics import phantoms
+from lucidmr.physics.image_noise import NoiseEstimate
 
 SIDE = 96
 
@@ -65,7 +66,7 @@ def test_the_network_is_told_the_noise_of_each_image(series, tiny_model, monkeyp
     told.clear()
     done.image(0)
     found = done.noise(0).sd / done.standardization.scale
-    assert done.noise(0).sd == pytest.approx(20.0, rel=0.2)
+    assert done.noise(0).sd == pytest.approx(20.0, rel=0.4)  # two ellipses are not what the gauge knows
     assert passes[0] == 1.0
     assert [context.noise for context in told] == pytest.approx([math.log2(1 + 100 * one * found) for one in passes])
 
@@ -92,6 +93,35 @@ def test_several_passes_remove_what_was_expected(series, monkeypatch):
     assert done.measured.homogeneous > 2.0
     inside = (slice(110, 130), slice(80, 110))
     assert done.image(2)[inside].mean() == pytest.approx(done.original(2)[inside].mean(), rel=0.01)
+
+
+def test_where_nothing_can_be_measured_the_card_sets_the_dial(series, tiny_model, monkeypatch):
+    monkeypatch.setattr(pipeline, "measure_noise", lambda *_: NoiseEstimate(0.0, 1.0, 1.0))
+    asked = lucidmr.Enhancement(noise_reduction=2.0)
+    assert enhance(series, asked, model=tiny_model).dial(0).calibration == calibrate.nominal(2.0)
+    dial = {"noise": [0.01], "shares": [0.0, 1.0], "factors": [[1.0, 3.0]]}
+    told = replace(tiny_model, card={**tiny_model.card, "dial": dial})
+    assert enhance(series, asked, model=told).dial(0).calibration == calibrate.unmeasured(2.0, 0.5)
+    with pytest.raises(ValueError, match="shows no noise"):
+        enhance(series, asked, model=tiny_model).response(0)
+    broken = replace(tiny_model, card={**tiny_model.card, "dial": {"noise": []}})
+    with pytest.raises(LucidError, match="the card's 'dial'"):
+        enhance(series, asked, model=broken).dial(0)
+
+
+def test_series_that_differ_by_the_noise_reduction_share_passes(series, tiny_model, monkeypatch):
+    asked = []
+    network = EnhancedSeries._network
+    monkeypatch.setattr(EnhancedSeries, "_network", lambda self, *args: (asked.append(1), network(self, *args))[1])
+    one = replace(enhance(series, lucidmr.Enhancement(2.0), model=tiny_model), calibrators={})
+    other = replace(one, enhancement=lucidmr.Enhancement(1.5), dials={})
+    alone = enhance(series, lucidmr.Enhancement(1.5), model=tiny_model).dial(0)
+    asked.clear()
+    one.dial(0)
+    assert len(asked) > 0
+    asked.clear()
+    assert other.dial(0) == alone
+    assert len(asked) == 0
 
 
 def test_out_of_reach_is_said(series, tiny_model):

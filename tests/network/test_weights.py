@@ -15,7 +15,17 @@ from lucidmr.context import SCHEMA_VERSION, Context
 from lucidmr.errors import LucidError
 from lucidmr.network import weights
 from lucidmr.network.ce_unet import CEUNet, NetworkSettings
-from lucidmr.network.weights import PACKAGED_2D, adapted, load_model, packaged_models, save_weights
+from lucidmr.network.noise_gauge import GAUGE_SCHEMA, NoiseGauge
+from lucidmr.network.weights import (
+    PACKAGED_2D,
+    PACKAGED_GAUGE,
+    adapted,
+    load_gauge,
+    load_model,
+    packaged_models,
+    save_gauge,
+    save_weights,
+)
 
 SETTINGS = NetworkSettings(channels=(4, 6), stem=2, modulation="bottleneck", hidden=5)
 CARD = {"name": "test", "version": "1.2", "data": ["a", "b"]}
@@ -172,7 +182,8 @@ def test_the_package_offers_what_it_has(path: Path, monkeypatch: pytest.MonkeyPa
 def test_packaged_weights_are_those_of_their_cards(path: Path) -> None:
     card = json.loads(path.with_suffix(".json").read_text())
     assert card["sha256"] == sha256(path.read_bytes()).hexdigest()
-    assert card["context_schema"] == SCHEMA_VERSION
+    schema, version = ("gauge_schema", GAUGE_SCHEMA) if path == PACKAGED_GAUGE else ("context_schema", SCHEMA_VERSION)
+    assert card[schema] == version
     assert card["name"] == path.stem
 
 
@@ -245,3 +256,34 @@ def test_a_network_starts_from_one_of_its_own_shape() -> None:
 def test_networks_of_another_shape_are_no_start(given: dict[str, Any], wanted: dict[str, Any], reason: str) -> None:
     with pytest.raises(LucidError, match=f"the weights to start from are of another network \\({reason}\\)"):
         adapted(random_network(replace(SETTINGS, **given)), replace(SETTINGS, **wanted))
+
+
+def test_a_gauge_comes_back(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    gauge = NoiseGauge()
+    save_gauge(gauge, CARD, tmp_path / "gauge.safetensors")
+    back = load_gauge(tmp_path / "gauge.safetensors")
+    assert not back.training
+    for name, tensor in back.state_dict().items():
+        assert torch.equal(tensor, gauge.state_dict()[name].half().float())
+    assert json.loads((tmp_path / "gauge.json").read_text()).keys() == {*CARD, "gauge_schema", "sha256"}
+
+
+def test_a_gauge_is_no_network_and_a_network_no_gauge(path: Path) -> None:
+    with pytest.raises(LucidError, match="made for gauge schema None, this is 1"):
+        load_gauge(path)
+    save_gauge(NoiseGauge(), CARD, path)
+    assert "made for context schema None" in failure(path)
+    change_card(path, lambda card: card.update(context_schema=SCHEMA_VERSION, gauge_schema=None))
+    assert "is not a Lucid MR network" in failure(path)
+
+
+def test_foreign_weights_are_no_gauge(tmp_path: Path) -> None:
+    path = tmp_path / "gauge.safetensors"
+    save_gauge(NoiseGauge(), CARD, path)
+    replace_weights(path, save({"head": torch.zeros(3)}))
+    with pytest.raises(LucidError, match="is not a Lucid MR noise gauge"):
+        load_gauge(path)
+    path.unlink()
+    with pytest.raises(LucidError, match="cannot be read"):
+        load_gauge(path)

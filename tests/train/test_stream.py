@@ -21,7 +21,6 @@ from lucidmr.network.ce_unet import NetworkSettings
 from lucidmr.pairs.simulate import TargetKind
 from lucidmr.pairs.source import CorpusPairs, stack_of
 from lucidmr.pairs.write import path_of, read_pair, record_of, write_pairs
-from lucidmr.physics.image_noise import NoiseEstimate
 from lucidmr.raw.pseudo import NativeSlices
 from lucidmr.scale import Workers
 from lucidmr.train import squares
@@ -128,11 +127,19 @@ def test_the_network_is_told_the_noise_and_now_and_then_not() -> None:
     assert torch.corrcoef(torch.tensor(both).T)[0, 1] > 0.7  # the scale of the squares varies, too
 
 
-def test_of_images_the_network_is_told_the_estimate_that_it_will_be_told_in_use(monkeypatch) -> None:
-    monkeypatch.setattr(squares, "estimate_noise", lambda images, most: NoiseEstimate(0.0, 1.0, 1.0))
-    unknown = CONTEXT_FIELDS.index("noise_unknown")
-    assert {float(stream(length=10)[index][2][0, unknown]) for index in range(10)} == {1.0}
-    assert {float(stream(length=10, synthetic=1.0)[index][2][0, unknown]) for index in range(10)} >= {0.0}
+def test_the_network_is_told_the_true_noise_give_or_take_a_fifth() -> None:
+    for synthetic in (0.0, 1.0):
+        made = stream(length=30, synthetic=synthetic)
+        ratios = []
+        for index in range(30):
+            pair = made.pair(index)
+            _, context = squares.squares(pair, SETTINGS, seeded(index))
+            _, scale = squares.intensity_range(pair.input, squares._ENOUGH)
+            if not context.noise_unknown and pair.noise:
+                ratios.append((2.0**context.noise - 1.0) / 100.0 / (pair.noise / scale))
+        # The scale of the squares varies by a quarter, what is told by a fifth.
+        assert float(torch.tensor(ratios).log().std()) == pytest.approx(0.32, abs=0.12)
+        assert float(torch.tensor(ratios).log().mean()) == pytest.approx(0.0, abs=0.2)
 
 
 def test_the_units_of_the_source_do_not_matter() -> None:

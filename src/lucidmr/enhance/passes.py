@@ -2,16 +2,18 @@
 
 The first pass acts everywhere, unless it is told to spare structure. What later ones find is what looked like anatomy
 to those before, and beside structure it often is anatomy: there they act the less the more structure there is
-(docs/results).
+(docs/results). The noise floor comes down once: what is smooth of their noise is left.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
+
+from lucidmr.physics.image_noise import local_mean
 
 Stacks = Float[Tensor, "b slice h w"]
 Parts = Float[Tensor, "b part h w"]
@@ -25,6 +27,7 @@ class Passes:
         given: Standardized stacks.
         homogeneity: Gives (b, 1, h, w), 0 to 1: where passes that spare structure act (see
             :func:`lucidmr.physics.image_noise.homogeneity`); not called where none does.
+        whole: (freq, phase) of the image that the stacks are windows of, or whole.
         sparing: Whether the first pass does so, too.
 
     Attributes:
@@ -37,18 +40,24 @@ class Passes:
         network: Callable[[Stacks, float], Parts],
         given: Stacks,
         homogeneity: Callable[[], Float[Tensor, "b 1 h w"]],
+        whole: Sequence[int],
         sparing: bool = False,
     ) -> None:
-        self._network, self._homogeneity, self._sparing = network, cache(homogeneity), sparing
+        self._network, self._homogeneity, self._whole = network, cache(homogeneity), whole
+        self._sparing, self._further = sparing, False
         self.left, self.asked = given, _middles(given)
 
     def __call__(self, told: float) -> Parts:
         """The parts of one more pass: the noise it may take off, then the details."""
         parts = self._network(self.left, told)
-        noise = self._homogeneity() * parts[:, :1] if self._sparing else parts[:, :1]
+        noise = parts[:, :1]
+        if self._further:
+            noise = noise - local_mean(noise, self._whole)
+        if self._sparing:
+            noise = self._homogeneity() * noise
         self.asked, count = _middles(self.left), self.left.shape[1]
         self.left = self.left - F.pad(noise, (0, 0, 0, 0, count // 2, count // 2))
-        self._sparing = True
+        self._sparing = self._further = True
         return torch.cat([noise, parts[:, 1:]], 1)
 
 

@@ -19,18 +19,19 @@ from lucidmr.context import NOISE_REDUCTION_RANGE, Acquisition, Context, Enhance
 from lucidmr.dicom.header import HeaderFacts, acquisition
 from lucidmr.dicom.provenance import Provenance
 from lucidmr.dicom.source import Source
-from lucidmr.enhance.calibrate import Behaviour, Calibration, Calibrator, nominal, pooled
+from lucidmr.enhance.calibrate import Behaviour, Calibration, Calibrator, DialMap, Response, nominal, pooled, unmeasured
 from lucidmr.enhance.choose import choose_model
 from lucidmr.enhance.device import DeviceName, choose_device, fast_precision
 from lucidmr.enhance.neighbours import Neighbours, middle, stack_around, stack_noise
+from lucidmr.enhance.noise import measure_noise
 from lucidmr.enhance.passes import Passes
-from lucidmr.enhance.prepare import context_of, facts_of, plan_of
+from lucidmr.enhance.prepare import context_of, extents_of, facts_of, plan_of
 from lucidmr.enhance.probe import ProbeResult, probe
 from lucidmr.enhance.respond import Asking
 from lucidmr.enhance.tiling import parts_of
 from lucidmr.network.ce_unet import blend, gated_details
 from lucidmr.network.weights import Model, packaged_models
-from lucidmr.physics.image_noise import NoiseEstimate, body_mask, estimate_noise, floor_bias, homogeneity, local_mean
+from lucidmr.physics.image_noise import NoiseEstimate, body_mask, floor_bias, homogeneity, local_mean
 from lucidmr.shapes import ContextVectors, Image
 from lucidmr.standardize import Standardization, interpolate, resample, restore, standardize
 
@@ -110,7 +111,8 @@ class EnhancedSeries:
         if index not in self.noises:
             alike, some = self._alike(index)
             images = torch.cat([middle(self._neighbours.stored(number)) for number in some])
-            found = estimate_noise(self._oriented(images), self._told_extents)
+            most = extents_of(self.acquisition, self.standardization.matrix, self.facts.filled_phase.value)
+            found = measure_noise(self._oriented(images), most)
             self.noises.update(dict.fromkeys(alike, found))
         return self.noises[index]
 
@@ -145,16 +147,15 @@ class EnhancedSeries:
 
     def _enhanced(self, given: Float[Tensor, "slice freq phase"], dial: Dial) -> Float[Tensor, "1 freq phase"]:
         """The middle one of standardized slices: noise comes off pass by pass, what the last one says is blended."""
-        image = self._in_own_units(middle(given))
+        image, stack = self._in_own_units(middle(given)), given[None]
         body = body_mask(image)
         bias = floor_bias(image, body) / self.standardization.scale
 
         def network(stacks: Tensor, told: float) -> Tensor:
-            most = bias if stacks is given_stacks else 0.0
+            most = bias if stacks is stack else 0.0  # the floor comes down in the first pass
             return _without_mean(self._network(stacks, self._told(told * dial.noise.sd)), body[:, None], most)
 
-        given_stacks = given[None]
-        passes = Passes(network, given_stacks, lambda: homogeneity(image)[:, None], dial.calibration.sparing)
+        passes = Passes(network, stack, lambda: homogeneity(image)[:, None], image.shape[-2:], dial.calibration.sparing)
         *_, parts = map(passes, dial.calibration.told)
         return blend(passes.asked, parts, _vector(self.context), dial.calibration.removal)[:, 0]
 
@@ -181,22 +182,44 @@ class EnhancedSeries:
 
     def _find_dial(self, on: Sequence[int], noise: NoiseEstimate) -> Dial:
         """Set the dial on some images of common noise together."""
-        if self.fixed is not None or noise.sd <= 0 or self.enhancement.noise_reduction == 1:
-            return Dial(noise, self.fixed or nominal(self.enhancement.noise_reduction))
-        calibrator = (self.calibrators or {}).get(on[0]) or self._calibrator(on, noise)
-        if self.calibrators is not None:
-            self.calibrators[on[0]] = calibrator
-        return Dial(noise, calibrator(self.enhancement.noise_reduction))
+        wanted = self.enhancement.noise_reduction
+        if self.fixed is not None or wanted == 1:
+            return Dial(noise, self.fixed or nominal(wanted))
+        measured = self._calibrator(on, noise)(wanted) if noise.sd > 0 else None
+        return Dial(noise, measured or self._by_the_card(noise))
+
+    def _by_the_card(self, noise: NoiseEstimate) -> Calibration:
+        """The setting where the image cannot be measured on: what the network's card tells, if it does."""
+        wanted, told = self.enhancement.noise_reduction, self.model.card.get("dial")
+        if told is None:
+            return nominal(wanted)
+        return unmeasured(wanted, DialMap.from_json(told).share(wanted, noise.sd / self.standardization.scale))
+
+    def response(self, index: int) -> Response:
+        """How one answer of the network treats weak extra noise in homogeneous tissue of image ``index``.
+
+        Raises:
+            ValueError: The image shows no noise.
+        """
+        noise = self.noise(index)
+        if noise.sd <= 0:
+            raise ValueError(f"image {index} shows no noise")
+        return self._asking(index, noise).start(False)(1.0).response
 
     def _calibrator(self, on: Sequence[int], noise: NoiseEstimate) -> Calibrator:
-        """What asks the network about some images together."""
+        """What asks the network about some images together; kept where it is to be."""
+        if self.calibrators is not None and on[0] in self.calibrators:
+            return self.calibrators[on[0]]
         asking = [self._asking(index, noise) for index in on]
 
         def start(sparing: bool) -> Callable[[float], Behaviour]:
             ask = [one.start(sparing) for one in asking]
             return lambda told: pooled([one(told) for one in ask])
 
-        return Calibrator(start)
+        made = Calibrator(start)
+        if self.calibrators is not None:
+            self.calibrators[on[0]] = made
+        return made
 
     def _asking(self, index: int, noise: NoiseEstimate) -> Asking:
         """Weak extra noise of the image's own level and band, to be sent through the network."""
@@ -222,15 +245,6 @@ class EnhancedSeries:
     def _oriented(self, images: Tensor) -> Tensor:
         """Stored images with rows along phase, or the way back."""
         return images.transpose(-1, -2) if self.standardization.transposed else images
-
-    @property
-    def _told_extents(self) -> tuple[float, float]:
-        """Acquired extent of the stored matrix as the header tells it; 1 where it is silent."""
-        filled = self.facts.filled_phase.value or 1.0
-        known, stored = self.acquisition.matrix, self.standardization.matrix
-        return min(1.0, (known.freq or stored[0]) / stored[0]), min(
-            1.0, (known.phase or stored[1]) / stored[1] / filled
-        )
 
     def interpolated(self, images: Float[Tensor, "image row column"]) -> Float[Tensor, "image r c"]:
         """Images of this series' matrix on the output grid, unprocessed."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lucidmr.context import SIDE_2D, SIDE_3D, Context, Enhancement, encode, standard_grid
+from lucidmr.context import SIDE_2D, SIDE_3D, Acquisition, Context, Enhancement, encode, standard_grid
 from lucidmr.dicom.header import Confidence, Fact, Facts, HeaderFacts, acquisition, facts
 from lucidmr.dicom.header.fact import inferred
 from lucidmr.dicom.source import Source
@@ -71,9 +71,8 @@ def context_of(series: Source, told: HeaderFacts, wanted: Enhancement, volume: b
     Returns:
         The context.
     """
-    rows, columns = series.rows, series.columns
-    stored = (columns, rows) if told.phase_axis.value == "col" else (rows, columns)
-    n_freq, n_phase = standard_grid(stored, _side(told))
+    stored = _stored(series, told)
+    n_freq, n_phase = standard_grid(stored, _side(told), extents_of(acquisition(told), stored, told.filled_phase.value))
     grid = (n_freq, round(n_phase * (told.filled_phase.value or 1.0)), series.depth)
     known = acquisition(told)
     if not volume:
@@ -81,8 +80,26 @@ def context_of(series: Source, told: HeaderFacts, wanted: Enhancement, volume: b
     return encode(known, wanted, grid)
 
 
+def _stored(series: Source, told: HeaderFacts) -> tuple[int, int]:
+    """Stored pixels along freq and phase."""
+    rows, columns = series.rows, series.columns
+    return (columns, rows) if told.phase_axis.value == "col" else (rows, columns)
+
+
 def _side(told: HeaderFacts) -> int:
     return SIDE_3D if told.three_dimensional.value else SIDE_2D
+
+
+def extents_of(known: Acquisition, stored: tuple[int, int], filled: float | None) -> tuple[float, float]:
+    """Acquired k-space over the Nyquist frequency of the stored (freq, phase) matrix; 1 where the header is silent.
+
+    Args:
+        known: What was acquired.
+        stored: Pixels along freq and phase.
+        filled: Share of the phase axis that the displayed field of view fills; ``None`` where the header is silent.
+    """
+    freq, phase = known.matrix.freq or stored[0], known.matrix.phase or stored[1]
+    return min(1.0, freq / stored[0]), min(1.0, phase / stored[1] / (filled or 1.0))
 
 
 def plan_of(series: Source, told: HeaderFacts) -> "Standardization":
@@ -99,6 +116,7 @@ def plan_of(series: Source, told: HeaderFacts) -> "Standardization":
     return plan(
         sample,
         phase_along_rows=told.phase_axis.value != "col",
+        extents=extents_of(acquisition(told), _stored(series, told), told.filled_phase.value),
         side=_side(told),
         filled=told.filled_phase.value or 1.0,
     )

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from lucidmr.enhance.calibrate import Behaviour, response_of, spill
 from lucidmr.enhance.passes import Passes
-from lucidmr.physics.image_noise import Tissue, homogeneity, tissue_of
+from lucidmr.physics.image_noise import Tissue, homogeneity, local_mean, tissue_of
 from lucidmr.shapes import Image, Mask
 
 WINDOW: Final = 256
@@ -65,7 +65,7 @@ class Asking:
             What makes one pass after the other, the network told so many times the noise found; behaviour is empty and
             0 where the image has no body.
         """
-        passes = Passes(self._network, self._stacks, lambda: self._homogeneity, sparing)
+        passes = Passes(self._network, self._stacks, lambda: self._homogeneity, self._images[0].shape, sparing)
         given = passes.asked[:, 0]
 
         def ask(told: float) -> Behaviour:
@@ -88,7 +88,9 @@ class Asking:
         changes = [self._change(values) for values in (given, asked + self._details(parts), noise)]
         response = response_of(changes[0], changes[1], changes[2], self._tissue.homogeneous)
         without_extra, _ = (given - (asked - noise)).chunk(2)
+        # What is smooth of it is the noise floor coming down.
         taken = self._placed(without_extra)
+        taken = taken - local_mean(taken)
         times = (taken[self._tissue.homogeneous].square().mean() / response.given.mean()).sqrt()
         return Behaviour(response, spill(taken, self._tissue), float(times))
 

@@ -1,26 +1,32 @@
 """Weights on disk: safetensors beside a JSON card that holds every setting they were made with."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lucidmr.context import CONTEXT_FIELDS, SCHEMA_VERSION, VOLUME_FIELDS
 from lucidmr.errors import LucidError
 from lucidmr.files import whole_file
 from lucidmr.network.ce_unet import CEUNet, NetworkSettings
+from lucidmr.network.noise_gauge import GAUGE_SCHEMA, NoiseGauge
 
 _RELEASED: Final = Path(__file__).parent / "released"
 PACKAGED_2D: Final = _RELEASED / "lucidmr-2d.safetensors"
 """The weights that come with the package."""
 PACKAGED_3D: Final = _RELEASED / "lucidmr-3d.safetensors"
 """Those for 3D acquisitions; where they are missing, the slices of a 3D series are processed one by one."""
+PACKAGED_GAUGE: Final = _RELEASED / "lucidmr-noise.safetensors"
+"""The noise gauge that comes with the package."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +60,13 @@ def save_weights(network: CEUNet, card: dict[str, Any], path: Path) -> None:
     Raises:
         LucidError: A file cannot be written.
     """
-    tensors = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
-    data = save(tensors)
     settings = {"network": network.settings.to_json(), "context_schema": SCHEMA_VERSION}
-    digest = sha256(data).hexdigest()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as part:
-        part.write_bytes(data)
-    with whole_file(path.with_suffix(".json")) as part:
-        part.write_text(json.dumps({**card, **settings, "sha256": digest}, indent=2) + "\n")
+    _write(network, {**card, **settings}, path)
+
+
+def save_gauge(gauge: NoiseGauge, card: dict[str, Any], path: Path) -> None:
+    """The same for a noise gauge."""
+    _write(gauge, {**card, "gauge_schema": GAUGE_SCHEMA}, path)
 
 
 def load_model(path: Path = PACKAGED_2D, device: str | torch.device = "cpu") -> Model:
@@ -79,13 +83,58 @@ def load_model(path: Path = PACKAGED_2D, device: str | torch.device = "cpu") -> 
         LucidError: A file is missing or damaged, its hash is not the card's, or it was made for another context
             schema.
     """
+    stored = _read(path, "context_schema", SCHEMA_VERSION)
+    with _foreign(path, "network"):
+        network = CEUNet(NetworkSettings.from_json(stored.card["network"]))
+        network.load_state_dict(stored.weights())
+    network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Model(network.eval(), stored.card, stored.sha256)
+
+
+def load_gauge(path: Path = PACKAGED_GAUGE) -> NoiseGauge:
+    """Read a noise gauge, onto the CPU.
+
+    Args:
+        path: The ``.safetensors`` file; its card lies beside it.
+
+    Raises:
+        LucidError: As :func:`load_model`.
+    """
+    stored, gauge = _read(path, "gauge_schema", GAUGE_SCHEMA), NoiseGauge()
+    with _foreign(path, "noise gauge"):
+        gauge.load_state_dict(stored.weights())
+    return gauge.eval()
+
+
+class _Stored(NamedTuple):
+    """Files that belong together."""
+
+    data: bytes
+    card: dict[str, Any]
+    sha256: str
+
+    def weights(self) -> dict[str, Tensor]:
+        """In float32, by name."""
+        return {name: tensor.float() for name, tensor in load(self.data).items()}
+
+
+def _write(network: nn.Module, card: dict[str, Any], path: Path) -> None:
+    data = save({name: tensor.half().contiguous() for name, tensor in network.state_dict().items()})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as part:
+        part.write_bytes(data)
+    with whole_file(path.with_suffix(".json")) as part:
+        part.write_text(json.dumps({**card, "sha256": sha256(data).hexdigest()}, indent=2) + "\n")
+
+
+def _read(path: Path, schema: str, version: int) -> _Stored:
+    """Both files, if they belong together and are of this version of what the card calls ``schema``."""
     card_path = path.with_suffix(".json")
     try:
         data = path.read_bytes()
         card = json.loads(card_path.read_text())
     except OSError as error:
-        packaged = path in (PACKAGED_2D, PACKAGED_3D)
-        remedy = "reinstall lucidmr" if packaged else "name weights with their card beside them"
+        remedy = "reinstall lucidmr" if path.parent == _RELEASED else "name weights with their card beside them"
         raise LucidError(f"{error.filename}: cannot be read ({error.strerror}); {remedy}") from error
     except ValueError as error:
         raise LucidError(f"{card_path}: is not a JSON card ({error}); use the one of the weights") from error
@@ -94,18 +143,20 @@ def load_model(path: Path = PACKAGED_2D, device: str | torch.device = "cpu") -> 
     digest = sha256(data).hexdigest()
     if card.get("sha256") != digest:
         raise LucidError(f"{path}: does not match its card {card_path.name}; both must come from the same training")
-    if card.get("context_schema") != SCHEMA_VERSION:
-        raise LucidError(
-            f"{path}: made for context schema {card.get('context_schema')}, this is {SCHEMA_VERSION}; retrain or update"
-        )
+    if card.get(schema) != version:
+        kind = schema.replace("_", " ")
+        raise LucidError(f"{path}: made for {kind} {card.get(schema)}, this is {version}; retrain or update")
+    return _Stored(data, card, digest)
+
+
+@contextmanager
+def _foreign(path: Path, kind: str) -> Iterator[None]:
+    """Weights of something else are named as such."""
     try:
-        network = CEUNet(NetworkSettings.from_json(card["network"]))
-        network.load_state_dict({name: tensor.float() for name, tensor in load(data).items()})
+        yield
     except (SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise LucidError(f"{path}: is not a Lucid MR network ({reason}); name the weights of one") from error
-    network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Model(network.eval(), card, digest)
+        raise LucidError(f"{path}: is not a Lucid MR {kind} ({reason}); name the weights of one") from error
 
 
 def packaged_models(device: str | torch.device = "cpu") -> tuple[Model, ...]:

@@ -190,7 +190,7 @@ def local_structure(image: Image) -> Image:
     Returns:
         The squared gradient per pixel, at least 0, averaged over the neighbourhood.
     """
-    radius = _scale(image)
+    radius = _scale(image.shape)
     along_freq, along_phase = torch.gradient(_blur(image.float(), radius), dim=(-2, -1))
     return _blur(along_freq.square() + along_phase.square(), 2 * radius, passes=1)
 
@@ -249,9 +249,17 @@ def homogeneity(image: Image) -> Image:
     return local_mean(torch.where(body, 1.0 / (1.0 + relative**4), 0.0))
 
 
-def local_mean(values: Image) -> Image:
-    """Mean over about 9 x 9 pixels of a 256 matrix."""
-    return _blur(values, 2 * _scale(values), passes=1)
+def local_mean(values: Image, whole: Sequence[int] = ()) -> Image:
+    """Mean over about 9 x 9 pixels of a 256 matrix.
+
+    Args:
+        values: Images, or windows of them.
+        whole: (freq, phase) of the whole image, where ``values`` is a window.
+
+    Returns:
+        The mean around each pixel.
+    """
+    return _blur(values, 2 * _scale(whole or values.shape), passes=1)
 
 
 def _some_slices(images: Float[Tensor, "batch freq phase"]) -> Float[Tensor, "some freq phase"]:
@@ -264,9 +272,9 @@ def _subsample(values: Float[Tensor, " n"]) -> Float[Tensor, " m"]:
     return values[:: max(1, len(values) // _MAX_SAMPLES)]
 
 
-def _scale(image: Image) -> int:
+def _scale(shape: Sequence[int]) -> int:
     """The length, in pixels, of about two pixels of a 256 matrix over the same field of view."""
-    return max(1, round(max(image.shape[-2:]) / 128))
+    return max(1, round(max(shape[-2:]) / 128))
 
 
 def _nyquist(pixels: int, device: torch.device) -> Float[Tensor, " pixels"]:
@@ -304,7 +312,7 @@ def _erode(mask: Mask, radius: int) -> Mask:
 
 def _least_structured(structure: Image, body: Mask, fraction: float) -> Mask:
     """The given fraction of each image's body with the least local structure."""
-    radius = _scale(structure)
+    radius = _scale(structure.shape)
     # Next to the edge of the body nothing is homogeneous, even where a masked background hides the edge.
     inner = _erode(body, 3 * radius)
     values, bodies, inners = (stack.reshape(-1, *body.shape[-2:]) for stack in (structure, body, inner))
@@ -333,7 +341,7 @@ def _tissue_power(images: Float[Tensor, "batch freq phase"], flat: Mask) -> Floa
     Three things would reach into an empty rim: the magnitude noise of air, which is wider than its band, the cliff at a
     masked background, and anatomy. A smooth window on flat tissue keeps all of them out.
     """
-    radius = _scale(images)
+    radius = _scale(images.shape)
     window = _blur(_erode(_dilate(flat, radius), radius).float(), radius)
     detail = images - _blur(images, radius)
     spectrum: Tensor = torch.fft.fft2(detail * window)

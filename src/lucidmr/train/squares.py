@@ -11,8 +11,6 @@ from torch.nn.functional import pad
 
 from lucidmr.context import Context
 from lucidmr.pairs.simulate import TrainingPair, crop, stack
-from lucidmr.physics.image_noise import estimate_noise
-from lucidmr.raw.pseudo import SYNTHETIC
 from lucidmr.standardize import intensity_range
 from lucidmr.train.settings import TrainSettings
 
@@ -46,20 +44,8 @@ def squares(
     offset = low + 0.03 * spread * jitter[1]
     context = pair.context
     if float(torch.rand(1, generator=generator)) >= _NOT_TOLD:
-        context = context.with_noise(exp(_MISJUDGED * jitter[2]) * _noise_told(pair) / spread)
+        context = context.with_noise(exp(_MISJUDGED * jitter[2]) * pair.noise / spread)
     return list(_cut(pair, settings, low + _TISSUE * scale, (offset, spread), generator)), context
-
-
-def _noise_told(pair: TrainingPair) -> float:
-    """The noise as it is estimated in use, which takes fine structure for noise here and there.
-
-    Synthetic anatomy is so full of fine structure that estimates mean nothing there: its true noise is told.
-    """
-    if pair.provenance["source"] == SYNTHETIC:
-        return pair.noise
-    extents = zip((pair.context.extent_freq, pair.context.extent_phase), pair.grid, pair.input.shape[1:], strict=True)
-    freq, phase = (min(1.0, 2.0**extent * pixels / stored) for extent, pixels, stored in extents)
-    return estimate_noise(pair.input, (freq, phase)).sd
 
 
 def _cut(
