@@ -143,6 +143,12 @@ def test_passes_are_made_once_and_give_the_same_whatever_was_wanted_before():
     assert len(told) == 1 + MOST_PASSES  # the first one twice, as it is to spare structure
 
 
+def test_a_network_that_finds_next_to_no_noise_is_not_pressed():
+    found = calibrated(again_and_again(0.14), 3.0)
+    assert len(found.told) == 1
+    assert found.expected == pytest.approx(1 / (1 - 0.14 * MOST_REMOVAL), rel=0.02)
+
+
 def test_no_pass_is_made_that_takes_more_noise_than_there_is():
     found = calibrated(again_and_again(0.5, taken=(0.5, 1.4, 1.6)), 16.0)
     assert len(found.told) == 2

@@ -37,6 +37,10 @@ is about as strong in both, 0.7 to 1.25 on series of all vendors; anatomy that i
 MOST_TAKEN: Final = 1.5
 """What is taken for noise over the noise that was found: more than there is cannot be noise. Half of all levels found
 are within 15 % of the true one, nine tenths 0.6 to 1.7 times as high."""
+LEAST_AT_FIRST: Final = 1.22
+"""Noise reduction that the first pass must be able to give before another is made. A network that finds next to no
+noise when it is told how much there is takes the image for anatomy, and is not pressed: what it found then, on images of
+little noise, was anatomy. A noisy one gives 1.24 and more."""
 
 
 class Response(NamedTuple):
@@ -181,7 +185,7 @@ class Calibrator:
     """Sets the dial on one image to whatever is wanted; passes are made when they are needed, each once.
 
     Where anatomy is taken for noise, the first pass is made once more and spares structure. No further pass is made
-    that takes more than there is noise.
+    that takes more than there is noise, nor any where hardly any noise is found.
 
     Args:
         start: Starts with the first pass, told whether it is to spare structure, and gives what asks the network: told
@@ -235,7 +239,10 @@ class Calibrator:
                 found = ask(told)
             if not len(found.response.given) or (number and found.taken > MOST_TAKEN):
                 return
-            yield _Pass(told, found.response, *_reach(found.response))
+            one = _Pass(told, found.response, *_reach(found.response))
+            yield one
+            if one.reach < LEAST_AT_FIRST:
+                return
 
 
 def pooled(behaviours: Sequence[Behaviour]) -> Behaviour:
