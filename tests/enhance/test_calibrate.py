@@ -150,7 +150,7 @@ def test_a_network_that_finds_next_to_no_noise_is_not_pressed():
 
 
 def test_no_pass_is_made_that_takes_more_noise_than_there_is():
-    found = calibrated(again_and_again(0.5, taken=(0.5, 1.4, 1.6)), 16.0)
+    found = calibrated(again_and_again(0.5, taken=(0.5, 1.6, 1.8)), 16.0)
     assert len(found.told) == 2
     assert found.expected == pytest.approx(5.0, rel=0.02)
 
