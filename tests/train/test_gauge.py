@@ -32,16 +32,17 @@ def test_it_learns_levels_from_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = torch.Generator().manual_seed(3)
     levels = torch.tensor([-0.8, 0.8])[torch.randint(2, (160,), generator=generator)].tolist()
     examples = [
-        Measured((torch.randn(2, 24, 24, generator=generator) * torch.tensor(level).exp()).half(), level)
+        Measured((torch.randn(2, 32, 32, generator=generator) * torch.tensor(level).exp()).half(), level)
         for level in levels
     ]
     monkeypatch.setattr(gauge, "measured", lambda *_: iter(examples))
+    monkeypatch.setattr(gauge, "_SIDE", 32)
     losses: list[float] = []
-    made = train_gauge([], GaugeSettings(epochs=6, learning_rate=5e-3), lambda _, loss: losses.append(loss))
-    assert len(losses) == 60
+    made = train_gauge([], GaugeSettings(epochs=12, learning_rate=5e-3), lambda _, loss: losses.append(loss))
+    assert len(losses) == 120
     assert fmean(losses[-10:]) < 0.3 * fmean(losses[:5])
     assert not made.training
-    told = [float(made(one.seen.float()[None], torch.ones(1, 1, 24, 24)).detach()) for one in examples[:20]]
+    told = [float(made(one.seen.float()[None], torch.ones(1, 1, 32, 32)).detach()) for one in examples[:20]]
     assert torch.tensor(told).sub(torch.tensor(levels[:20])).abs().mean() < 0.3
 
 
