@@ -53,11 +53,11 @@ class Passes:
         noise = parts[:, :1]
         if self._further:
             noise = noise - local_mean(noise, self._whole)
-        if self._sparing:
+        if self._further or self._sparing:
             noise = self._homogeneity() * noise
         self.asked, count = _middles(self.left), self.left.shape[1]
         self.left = self.left - F.pad(noise, (0, 0, 0, 0, count // 2, count // 2))
-        self._sparing = self._further = True
+        self._further = True
         return torch.cat([noise, parts[:, 1:]], 1)
 
 

@@ -72,9 +72,9 @@ def context_of(series: Source, told: HeaderFacts, wanted: Enhancement, volume: b
         The context.
     """
     stored = _stored(series, told)
-    n_freq, n_phase = standard_grid(stored, _side(told), extents_of(acquisition(told), stored, told.filled_phase.value))
-    grid = (n_freq, round(n_phase * (told.filled_phase.value or 1.0)), series.depth)
-    known = acquisition(told)
+    known, filled = acquisition(told), told.filled_phase.value
+    n_freq, n_phase = standard_grid(stored, _side(told), extents_of(known, stored, filled))
+    grid = (n_freq, round(n_phase * (filled or 1.0)), series.depth)
     if not volume:
         known = replace(known, three_dimensional=False, acceleration_slice=1.0, elliptical=False)
     return encode(known, wanted, grid)
