@@ -35,11 +35,9 @@ class JudgeGauge:
         """Simulate and print."""
         gauge, found = load_gauge(self.weights), GaugeSettings(self.scans, seed=self.seed, workers=0)
         scans = list(measured(gather(self.data, TrainSettings()), found, synthetic=0.0))
-        with torch.inference_mode():
-            answers = [float(gauge(one.seen.float()[None], torch.ones(1, 1, *one.seen.shape[1:]))) for one in scans]
         without = torch.tensor([-one.logarithm for one in scans])
         _show("statistic alone", without)
-        _show("with the gauge", without + torch.tensor(answers))
+        _show("with the gauge", without + torch.tensor([gauge.logarithm(one.seen.float()) for one in scans]))
 
 
 def _show(name: str, errors: torch.Tensor) -> None:

@@ -75,10 +75,17 @@ class NoiseGauge(nn.Module):
             sd: Level that was found, in the image's units; positive.
             extents: The band that noise lives in, over Nyquist.
         """
-        seen = seen_of(image, sd, extents)[None]
+        return exp(self.logarithm(seen_of(image, sd, extents)))
+
+    def logarithm(self, seen: Seen) -> float:
+        """What it answers to one image, as far as it is believed."""
         with torch.inference_mode():
-            logarithm = float(self(seen, torch.ones_like(seen[:, :1])))
-        return exp(min(max(logarithm, -MOST_CORRECTION), MOST_CORRECTION))
+            return believed(float(self(seen[None], torch.ones_like(seen[None, :1]))))
+
+
+def believed(logarithm: float) -> float:
+    """The logarithm of a correction, at most :data:`MOST_CORRECTION` either way."""
+    return min(max(logarithm, -MOST_CORRECTION), MOST_CORRECTION)
 
 
 def seen_of(image: Float[Tensor, "freq phase"], sd: float, extents: tuple[float, float]) -> Seen:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from lucidmr.errors import LucidError
-from lucidmr.network.noise_gauge import MOST_CORRECTION, NoiseGauge, Seen, seen_of
+from lucidmr.network.noise_gauge import NoiseGauge, Seen, believed, seen_of
 from lucidmr.pairs.simulate import TrainingPair
 from lucidmr.physics.image_noise import estimate_noise
 from lucidmr.train.settings import TrainSettings
@@ -128,8 +128,8 @@ def _measured(pair: TrainingPair) -> Measured | None:
     found = estimate_noise(image, (freq, phase))
     if found.sd <= 0.0 or pair.noise <= 0.0:
         return None
-    logarithm = min(max(log(pair.noise / found.sd), -MOST_CORRECTION), MOST_CORRECTION)
-    return Measured(seen_of(image, found.sd, (found.extent_freq, found.extent_phase)).half(), logarithm)
+    seen = seen_of(image, found.sd, (found.extent_freq, found.extent_phase))
+    return Measured(seen.half(), believed(log(pair.noise / found.sd)))
 
 
 def _shuffled(count: int, generator: Generator) -> Iterator[list[int]]:
