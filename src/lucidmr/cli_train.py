@@ -20,6 +20,7 @@ _SETTINGS = (
     "slices_per_epoch",
     "slices_per_step",
     "crops_per_slice",
+    "spread",
     "accumulate",
     "learning_rate",
     "target",
@@ -57,6 +58,9 @@ class Train:
     """Simulated slices in a batch, over all processes; for a 3D network, simulated 3D scans."""
     crops_per_slice: int = 4
     """Squares cut from each; 16 for 3D scans, which take longer to simulate."""
+    spread: int = 1
+    """Steps that the squares of a slice are spread over, so that each step sees so many times more slices; 16 for 3D
+    scans."""
     accumulate: int = 1
     """Parts that each process does its share of a batch in, to save memory."""
     learning_rate: float = 1e-3

@@ -35,7 +35,7 @@ def test_a_crop_that_the_network_cannot_take_is_refused() -> None:
         TrainSettings(crop=100)
 
 
-@pytest.mark.parametrize("name", ["slices_per_epoch", "slices_per_step", "crops_per_slice", "learning_rate", "crop"])
+@pytest.mark.parametrize("name", ["slices_per_epoch", "slices_per_step", "crops_per_slice", "spread", "learning_rate", "crop"])
 def test_what_must_be_positive_is_checked(name: str) -> None:
     value: Any = 0.0 if name == "learning_rate" else 0
     with pytest.raises(ValueError, match=f"{name} is {value}; it must be positive"):
@@ -48,6 +48,12 @@ def test_what_must_be_positive_is_checked(name: str) -> None:
 def test_a_schedule_without_a_step_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="the schedule has no step"):
         TrainSettings(**fields)
+
+
+def test_squares_cannot_be_spread_over_more_steps_than_there_are_squares() -> None:
+    assert TrainSettings(crops_per_slice=4, spread=4).spread == 4
+    with pytest.raises(ValueError, match="spread is 5; there are only 4 squares of each slice"):
+        TrainSettings(crops_per_slice=4, spread=5)
 
 
 def test_workers_cannot_be_negative() -> None:

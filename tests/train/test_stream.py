@@ -25,6 +25,7 @@ from lucidmr.raw.pseudo import NativeSlices
 from lucidmr.scale import Workers
 from lucidmr.train import squares
 from lucidmr.train.settings import TrainSettings
+from lucidmr.train.share import Share
 from lucidmr.train.stream import Example, PairStream, batches, gather, gather_slices, names_of
 from mixed_corpus import mixed_corpus
 from properties import seeded
@@ -75,6 +76,35 @@ def test_a_resumed_stream_goes_on_where_it_stopped() -> None:
     assert whole[0][0].shape == (6, 1, 32, 32)
     for one, other in zip(whole[2:], rest, strict=True):
         assert_same(one, other)
+
+
+SPREAD = replace(SETTINGS, spread=3)
+
+
+def test_squares_are_spread_over_steps() -> None:
+    """Of the six squares of a step two are of its own slices, two of those before, two of those before these."""
+    together = list(batches(stream(length=12), 0))
+    mixed = list(batches(stream(SPREAD, length=12), 0))
+    assert [len(example[0]) for example in mixed] == [2, 4, 6, 6, 6, 6]
+    for step in range(2, 6):
+        for age in range(3):
+            for given_, whole in zip(mixed[step], together[step - age], strict=True):
+                assert torch.equal(given_[2 * age : 2 * age + 2], whole[age::3])
+
+
+@pytest.mark.parametrize("step", [0, 1, 2, 4])
+def test_spread_squares_are_the_same_after_a_stop_in_parts_and_from_workers(step: int) -> None:
+    whole = list(batches(stream(SPREAD, length=12), 0))
+    for settings in (SPREAD, replace(SPREAD, workers=1)):
+        rest = list(batches(stream(settings, length=12), 2 * step))
+        assert len(rest) == 6 - step
+        for one, other in zip(whole[step:], rest, strict=True):
+            assert_same(one, other)
+    parts = list(batches(stream(SPREAD, length=12), 2 * step, Share(accumulate=2)))
+    assert len(parts) == 2 * (6 - step)
+    for number, one in enumerate(whole[step:]):
+        rows = torch.cat([part[0] for part in parts[2 * number : 2 * number + 2]])
+        assert sorted(rows.sum((1, 2, 3)).tolist()) == sorted(one[0].sum((1, 2, 3)).tolist())
 
 
 def test_workers_do_not_change_the_examples() -> None:

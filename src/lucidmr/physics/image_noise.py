@@ -8,7 +8,6 @@ Everything is in the image's own units; lengths are pixels; extents are fraction
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from math import log, sqrt
 from typing import Final, NamedTuple
 
@@ -17,6 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from lucidmr.physics.averages import box_mean
 from lucidmr.shapes import Image, Mask
 
 HOMOGENEOUS_FRACTION: Final = 0.2
@@ -284,19 +284,8 @@ def _nyquist(pixels: int, device: torch.device) -> Float[Tensor, " pixels"]:
 
 
 def _blur(image: Image, radius: int, passes: int = 3) -> Image:
-    """Repeated box average, near enough to a Gaussian; the border counts only what exists."""
-    along_freq, along_phase = (_box(pixels, radius, passes, image.device) for pixels in image.shape[-2:])
-    blurred: Tensor = along_freq @ image.float() @ along_phase.mT
-    return blurred
-
-
-@lru_cache(16)
-def _box(pixels: int, radius: int, passes: int, device: torch.device) -> Float[Tensor, "pixels pixels"]:
-    """The average as a matrix: one product is several times as fast as three passes over a large image."""
-    place = torch.arange(pixels, device=device)
-    reached = ((place[:, None] - place).abs() <= radius).double()
-    average: Tensor = torch.linalg.matrix_power(reached / reached.sum(1, keepdim=True), passes)
-    return average.float()
+    """Repeated box average, near enough to a Gaussian."""
+    return box_mean(image, (radius, radius), passes)
 
 
 def _dilate(mask: Mask, radius: int) -> Mask:

@@ -26,6 +26,7 @@ class TrainSettings:
         slices_per_step: Simulated slices in a batch, over all processes.
         accumulate: Parts that each process does its share of a batch in, to save memory.
         crops_per_slice: Squares cut from each.
+        spread: Steps that the squares of a slice are spread over: a step then mixes those of so many times more slices.
         crop: Side of a square in standardized pixels.
         clip: Largest gradient norm.
         loss_floor: Each square's L1 error is divided by its input's own L1 error plus this, so that faint noise
@@ -51,6 +52,7 @@ class TrainSettings:
     slices_per_step: int = 4
     accumulate: int = 1
     crops_per_slice: int = 4
+    spread: int = 1
     crop: int = 192
     clip: float = 1.0
     loss_floor: float = 0.005
@@ -67,7 +69,15 @@ class TrainSettings:
     network: NetworkSettings = field(default_factory=NetworkSettings)
 
     def __post_init__(self) -> None:
-        counts = ("slices_per_epoch", "slices_per_step", "accumulate", "crops_per_slice", "crop", "validation_pairs")
+        counts = (
+            "slices_per_epoch",
+            "slices_per_step",
+            "accumulate",
+            "crops_per_slice",
+            "spread",
+            "crop",
+            "validation_pairs",
+        )
         for name in (*counts, "learning_rate"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be positive")
@@ -76,6 +86,8 @@ class TrainSettings:
         for name in ("workers", "minutes", "validation_minutes"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
+        if self.spread > self.crops_per_slice:
+            raise ValueError(f"spread is {self.spread}; there are only {self.crops_per_slice} squares of each slice")
         if self.slices_per_step % self.accumulate:
             raise ValueError(f"accumulate is {self.accumulate}; it must divide slices_per_step, {self.slices_per_step}")
         if self.steps < 1:

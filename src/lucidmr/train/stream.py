@@ -2,8 +2,10 @@
 
 import atexit
 import signal
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from itertools import islice
 from math import sqrt
 from multiprocessing import active_children
 from pathlib import Path
@@ -151,15 +153,17 @@ def batches(stream: PairStream, first: int, share: Share = WHOLE) -> Iterator[Ex
         share: What this process does of every batch; it comes in ``share.accumulate`` parts.
 
     Yields:
-        Inputs, targets and contexts of one batch, or of one part of it.
+        Inputs, targets and contexts of one batch, or of one part of it. Where squares are spread over steps the first
+        few batches are smaller.
     """
     settings = stream.settings
+    earlier = min(settings.spread - 1, first // settings.slices_per_step)
     if settings.workers:
         _leave_no_worker()
     on_gpu = isinstance(stream.sources, CorpusPairs) and stream.sources.device.type == "cuda"
     loader = DataLoader(
         stream,
-        batch_sampler=share.parts(first, len(stream), settings.slices_per_step),
+        batch_sampler=share.parts(first - earlier * settings.slices_per_step, len(stream), settings.slices_per_step),
         num_workers=settings.workers,
         collate_fn=_join,
         worker_init_fn=_begin_worker,
@@ -167,7 +171,21 @@ def batches(stream: PairStream, first: int, share: Share = WHOLE) -> Iterator[Ex
         multiprocessing_context="spawn" if settings.workers and on_gpu else None,  # CUDA survives no fork
         pin_memory=torch.cuda.is_available(),
     )
-    yield from loader
+    yield from islice(_spread(loader, settings.spread, share.accumulate), earlier * share.accumulate, None)
+
+
+def _spread(parts: Iterable[Example], spread: int, accumulate: int) -> Iterator[Example]:
+    """Parts mixed of a share each of the latest ones; ``accumulate`` of them make a step and stay apart."""
+    recent = [deque[Example](maxlen=spread) for _ in range(accumulate)]
+    for number, part in enumerate(parts):
+        latest = recent[number % accumulate]
+        latest.appendleft(part)
+        yield _join(
+            [
+                (given[age::spread], target[age::spread], context[age::spread])
+                for age, (given, target, context) in enumerate(latest)
+            ]
+        )
 
 
 def _join(examples: list[Example]) -> Example:

@@ -103,6 +103,7 @@ def simulate_examples(sources: Sources, settings: TrainSettings, processes: Proc
         slices_per_step=processes.count,
         accumulate=1,
         crops_per_slice=1,
+        spread=1,
         synthetic_share=0.0,
         augment=False,
     )

@@ -19,6 +19,7 @@ from lucidmr.evaluate.peers import remove_gibbs, sharpened
 from lucidmr.evaluate.plates import magnified_plate, plate
 from lucidmr.evaluate.sharpness import DIRECTIONS, edge_sharpness
 from lucidmr.evaluate.specimens import Simulation, Specimen, acquire, enhanced, phantom_volume, specimens
+from lucidmr.physics.averages import box_mean
 from lucidmr.physics.fourier import IN_PLANE, resize_kspace, to_image, to_kspace
 from lucidmr.physics.image_noise import body_mask
 from lucidmr.physics.sampling import AxisSampling, Sampling
@@ -190,7 +191,7 @@ def _beside_edges(truth: Plane, pixel: float) -> Tensor:
     Elsewhere what low resolution cannot separate would count as ringing.
     """
     reach = round(pixel)
-    slope = torch.stack(torch.gradient(_box_mean(truth, reach))).square().sum(0)
+    slope = torch.stack(torch.gradient(box_mean(truth, (reach, reach)))).square().sum(0)
     steep = slope >= slope.flatten().kthvalue(round((1.0 - _EDGES) * slope.numel())).values
     near, far = (_box_max(steep.float(), round(distance * pixel)) > 0 for distance in _BESIDE)
     beside = far & ~near
@@ -200,13 +201,8 @@ def _beside_edges(truth: Plane, pixel: float) -> Tensor:
 
 def _oscillation(error: Plane, pixel: float) -> Plane:
     """What changes within two periods of ringing, each two acquired pixels; the rest is shading."""
-    return error - _box_mean(error, round(2 * pixel))
-
-
-def _box_mean(image: Plane, reach: int) -> Plane:
-    """Mean over a square; the border counts only what exists."""
-    along = F.avg_pool2d(image[None], (2 * reach + 1, 1), 1, (reach, 0), count_include_pad=False)
-    return F.avg_pool2d(along, (1, 2 * reach + 1), 1, (0, reach), count_include_pad=False)[0]
+    period = round(2 * pixel)
+    return error - box_mean(error, (period, period))
 
 
 def _box_max(image: Plane, reach: int) -> Plane:
