@@ -172,6 +172,14 @@ def test_single_slices_know_no_gain_along_slice(volume, tiny_model, tmp_path):
         assert plain.provenance == asked.provenance
 
 
+def test_what_the_network_has_not_learned_is_told_where_it_is_asked(volume, random_3d):
+    model = replace(random_3d, card={**random_3d.card, "unlearned": ["gain along slice"]})
+    plain, asked = (enhance(volume, Enhancement(gain_slice=gain), model=model) for gain in (1.0, 2.0))
+    (told,) = (line for line in asked.warnings if "along slice" in line)
+    assert told == f"{model.name} has not learned a gain along slice: it changes next to nothing"
+    assert not any("along slice" in line for line in plain.warnings)
+
+
 def test_each_series_gets_the_network_that_fits(volume, tiny_model, random_3d, tmp_path):
     both = (random_3d, tiny_model)
     flat, short = written(tmp_path / "flat", Protocol()), written(tmp_path / "short", count=6)

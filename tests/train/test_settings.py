@@ -35,7 +35,9 @@ def test_a_crop_that_the_network_cannot_take_is_refused() -> None:
         TrainSettings(crop=100)
 
 
-@pytest.mark.parametrize("name", ["slices_per_epoch", "slices_per_step", "crops_per_slice", "spread", "learning_rate", "crop"])
+@pytest.mark.parametrize(
+    "name", ["slices_per_epoch", "slices_per_step", "crops_per_slice", "spread", "learning_rate", "crop"]
+)
 def test_what_must_be_positive_is_checked(name: str) -> None:
     value: Any = 0.0 if name == "learning_rate" else 0
     with pytest.raises(ValueError, match=f"{name} is {value}; it must be positive"):

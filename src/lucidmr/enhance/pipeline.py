@@ -292,6 +292,8 @@ class EnhancedSeries:
             volume = self.facts.three_dimensional.value
             needed = "3D weights and as many adjoining slices as they take" if volume else "a 3D acquisition"
             lines.append(f"a gain along slice needs {needed}: it was ignored")
+        elif self.enhancement.gain_slice > 1 and "gain along slice" in self.model.card.get("unlearned", ()):
+            lines.append(f"{self.model.name} has not learned a gain along slice: it changes next to nothing")
         return tuple(lines)
 
     @property
