@@ -50,11 +50,11 @@ def no_details(parts):
     return 0.0 * parts[:, 1]
 
 
-def given_and_noisy(side=600):
+def given_and_noisy(side=600, draws=1):
     image = phantom(side)[None]
-    noise = 0.02 * torch.randn(2, *image.shape, generator=torch.Generator().manual_seed(3))
-    given, noisy = image + noise[0], image + noise[0] + noise[1]
-    return (given, noisy), (given, noisy)
+    first, *extra = 0.02 * torch.randn(1 + draws, *image.shape, generator=torch.Generator().manual_seed(3))
+    images = [image + first, *(image + first + one for one in extra)]
+    return images, images
 
 
 def test_behaviour_is_that_of_the_network():
@@ -92,6 +92,21 @@ def test_the_first_pass_may_spare_structure():
     assert 1.5 < sparing.response.noise_reduction(1.0) < everywhere.response.noise_reduction(1.0)
     # Starting anew forgets what was before.
     assert asking.start(False)(1.0).taken == everywhere.taken
+
+
+def test_more_draws_of_noise_tell_more_surely():
+    def reads(seed, draws):
+        image, generator = phantom(64)[None], torch.Generator().manual_seed(seed)
+        extra = 0.02 * torch.randn(draws, *image.shape, generator=generator)
+        images = [image, *(image + one for one in extra)]
+        return Asking(network(0.6), no_details, images, images).start(False)(1.0).response.noise_reduction(0.97)
+
+    once, often = (torch.tensor([reads(seed, draws) for seed in range(12)]) for draws in (1, 8))
+    assert float(often.std()) < 0.7 * float(once.std())
+    images, stacks = given_and_noisy(draws=3)
+    assert len(Asking(network(0.6), no_details, images, stacks).start(False)(1.0).response.given) == len(
+        Asking(network(0.6), no_details, images[:2], stacks[:2]).start(False)(1.0).response.given
+    )
 
 
 def test_slices_around_stay_as_they_are():

@@ -16,12 +16,12 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from lucidmr.errors import LucidError
 from lucidmr.physics.image_noise import Tissue, local_mean
-from lucidmr.shapes import Image, Mask
+from lucidmr.shapes import Image
 
 MOST_REMOVAL: Final = 1.2
 """Little more than all of the predicted noise, as sharpening may amplify it. To take off more would exaggerate what was
@@ -65,8 +65,13 @@ class Response(NamedTuple):
         return math.sqrt(float(powers.median()))
 
 
-def response_of(given: Image, kept: Image, noise: Image, where: Mask) -> Response:
-    """Measure a response.
+def response_of(
+    given: Float[Tensor, "draw freq phase"],
+    kept: Float[Tensor, "draw freq phase"],
+    noise: Float[Tensor, "draw freq phase"],
+    where: Bool[Tensor, "1 freq phase"],
+) -> Response:
+    """Measure a response, over all draws of the extra noise together.
 
     Args:
         given: Change of the input.
@@ -78,7 +83,7 @@ def response_of(given: Image, kept: Image, noise: Image, where: Mask) -> Respons
         The response; empty where there is none.
     """
     powers = (given.square(), kept.square(), kept * noise, noise.square())
-    return Response(*(local_mean(power)[where] for power in powers))
+    return Response(*(local_mean(power.mean(0, keepdim=True))[where] for power in powers))
 
 
 @dataclass(frozen=True)

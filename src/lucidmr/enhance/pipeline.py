@@ -37,6 +37,9 @@ from lucidmr.standardize import Standardization, interpolate, resample, restore,
 
 Images = Iterator[NDArray[np.float32]]
 
+_ENOUGH_SAMPLES: Final = 2**16
+"""Acquired samples of extra noise that the dial is set by: the dial of 64 x 64 images was 20 % off by chance alone."""
+_MOST_DRAWS: Final = 8
 _CALIBRATION_SEED: Final = 1
 _MEASURING_SEED: Final = 2
 
@@ -204,13 +207,14 @@ class EnhancedSeries:
         noise = self.noise(index)
         if noise.sd <= 0:
             raise ValueError(f"image {index} shows no noise")
-        return self._asking(index, noise).start(False)(1.0).response
+        return self._asking(index, noise, self._draws(noise)).start(False)(1.0).response
 
     def _calibrator(self, on: Sequence[int], noise: NoiseEstimate) -> Calibrator:
         """What asks the network about some images together; kept where it is to be."""
         if self.calibrators is not None and on[0] in self.calibrators:
             return self.calibrators[on[0]]
-        asking = [self._asking(index, noise) for index in on]
+        draws = self._draws(noise, len(on))
+        asking = [self._asking(index, noise, draws) for index in on]
 
         def start(sparing: bool) -> Callable[[float], Behaviour]:
             ask = [one.start(sparing) for one in asking]
@@ -221,11 +225,13 @@ class EnhancedSeries:
             self.calibrators[on[0]] = made
         return made
 
-    def _asking(self, index: int, noise: NoiseEstimate) -> Asking:
+    def _asking(self, index: int, noise: NoiseEstimate, draws: int) -> Asking:
         """Weak extra noise of the image's own level and band, to be sent through the network."""
         generator = torch.Generator().manual_seed(_CALIBRATION_SEED)
-        stored, given = self._neighbours.stored(index), self._neighbours.standardized(index)
-        noisy = standardize(stored + self._oriented(self._noise(index, noise, generator)), self.standardization)
+        stored = self._neighbours.stored(index)
+        extra = [self._oriented(self._noise(index, noise, generator)) for _ in range(draws)]
+        noisy = [standardize(stored + one, self.standardization) for one in extra]
+        stacks = [self._neighbours.standardized(index), *noisy]
 
         def network(stacks: Tensor, told: float) -> Tensor:
             return self._network(stacks, self._told(told * noise.sd))
@@ -233,8 +239,13 @@ class EnhancedSeries:
         def details(parts: Tensor) -> Tensor:
             return torch.cat(gated_details(parts, _vector(self.context)), 1).sum(1)
 
-        images = (self._in_own_units(middle(given)), self._in_own_units(middle(noisy)))
-        return Asking(network, details, images, (given, noisy))
+        return Asking(network, details, [self._in_own_units(middle(stack)) for stack in stacks], stacks)
+
+    def _draws(self, noise: NoiseEstimate, images: int = 1) -> int:
+        """How often to draw extra noise: the fewer samples images have, the more of it chance decides."""
+        freq, phase = self.standardization.matrix
+        samples = images * freq * noise.extent_freq * phase * noise.extent_phase
+        return min(_MOST_DRAWS, max(1, round(_ENOUGH_SAMPLES / samples)))
 
     def _noise(self, index: int, noise: NoiseEstimate, generator: torch.Generator) -> Float[Tensor, "slice freq phase"]:
         """Noise for an image and its neighbours, oriented."""
@@ -340,7 +351,7 @@ class EnhancedSeries:
             process,
             lambda stack: resample(middle(stack), self.standardization.grid),
             self._oriented(self._neighbours.stored(index)),
-            [self._noise(index, dial.noise, generator) for _ in range(2)],
+            [self._noise(index, dial.noise, generator) for _ in range(max(2, self._draws(dial.noise)))],
         )
 
 

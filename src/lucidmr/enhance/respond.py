@@ -1,7 +1,7 @@
 """What the network does to the noise of an image, measured on windows of it: the dial needs no more of the image.
 
 Windows lie where homogeneous tissue is, and have structured tissue around it. A quarter of the image's pixels at most
-goes through the network, twice a pass.
+goes through the network, once a pass without extra noise and once with every draw of it.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,17 +34,17 @@ class Asking:
     Args:
         network: Stacks, and how many times the noise found it is told, to parts: predicted noise, then the details.
         details: Parts to the sum of the details that are let through, (b, h, w).
-        images: (1, freq, phase), the middle slice in its own units, and the same with extra noise; tissue is looked for
-            in the first.
-        stacks: The stack, standardized, and the same with extra noise.
+        images: (1, freq, phase), the middle slice in its own units, and the same with each draw of extra noise; tissue
+            is looked for in the first.
+        stacks: The stack, standardized, and the same with each draw.
     """
 
     def __init__(
         self,
         network: Callable[[Tensor, float], Tensor],
         details: Callable[[Tensor], Tensor],
-        images: tuple[Image, Image],
-        stacks: tuple[Stack, Stack],
+        images: Sequence[Image],
+        stacks: Sequence[Stack],
     ) -> None:
         self._network, self._details, self._images = network, details, images
         tissue = tissue_of(self._images[0])
@@ -79,7 +79,7 @@ class Asking:
 
     @cached_property
     def _homogeneity(self) -> Float[Tensor, "window 1 h w"]:
-        """Of both images, as noise changes where tissue looks homogeneous, too."""
+        """Of all images, as noise changes where tissue looks homogeneous, too."""
         return self._cut([homogeneity(image) for image in self._images])
 
     def _behaviour(self, given: Windows, asked: Windows, parts: Float[Tensor, "window part h w"]) -> Behaviour:
@@ -87,7 +87,7 @@ class Asking:
         noise = parts[:, 0]
         changes = [self._change(values) for values in (given, asked + self._details(parts), noise)]
         response = response_of(changes[0], changes[1], changes[2], self._tissue.homogeneous)
-        without_extra, _ = (given - (asked - noise)).chunk(2)
+        without_extra = self._by_image(given - (asked - noise))[0]
         # What is smooth of it is the noise floor coming down.
         taken = self._placed(without_extra)
         taken = taken - local_mean(taken)
@@ -99,10 +99,14 @@ class Asking:
         cut = [stack[:, rows, columns] for stack in stacks for rows, columns in self._windows]
         return torch.stack(cut) if cut else stacks[0][None]
 
-    def _change(self, values: Windows) -> Image:
-        """What the extra noise changes."""
-        before, after = values.chunk(2)
-        return self._placed(after - before)
+    def _change(self, values: Windows) -> Float[Tensor, "draw freq phase"]:
+        """What each draw of the extra noise changes."""
+        without, *noisy = self._by_image(values)
+        return torch.cat([self._placed(values - without) for values in noisy])
+
+    def _by_image(self, values: Float[Tensor, "all h w"]) -> tuple[Windows, ...]:
+        """The windows of each image."""
+        return values.chunk(len(self._images))
 
     def _placed(self, values: Windows) -> Image:
         """Windows at their places in an image that is 0 elsewhere."""
