@@ -1,17 +1,15 @@
 """What one answer of a network gives is written on its card."""
 
 import json
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from shutil import copy
 
 import pytest
 
+import measure_dial
 from lucidmr.enhance import prepare
 from lucidmr.enhance.calibrate import DialMap
 from lucidmr.network.weights import load_model
-
-TOOL = Path(__file__).parents[1] / "tools" / "measure_dial.py"
 
 
 def test_the_dial_is_measured_and_the_weights_stay(
@@ -20,15 +18,10 @@ def test_the_dial_is_measured_and_the_weights_stay(
     weights = tmp_path / tiny_weights.name
     for suffix in (".safetensors", ".json"):
         copy(tiny_weights.with_suffix(suffix), tmp_path)
-    spec = spec_from_file_location("measure_dial", TOOL)
-    assert spec is not None
-    assert spec.loader is not None
-    tool = module_from_spec(spec)
-    spec.loader.exec_module(tool)
     monkeypatch.setattr(prepare, "SIDE_2D", 160)
-    monkeypatch.setattr(tool, "_NOISE", (0.02, 0.08))
+    monkeypatch.setattr(measure_dial, "_NOISE", (0.02, 0.08))
     before = load_model(weights)
-    tool.MeasureDial(weights, (96, 80), 1).run()
+    measure_dial.MeasureDial(weights, (96, 80), 1).run()
     after = load_model(weights)
     assert after.sha256 == before.sha256
     found = DialMap.from_json(after.card["dial"])

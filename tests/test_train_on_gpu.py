@@ -3,18 +3,17 @@
 import json
 import sys
 from collections.abc import Callable
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import h5py
 import pytest
 
+import train_on_gpu
 from lucidmr.corpus.corpus import Corpus
 from lucidmr.corpus.split import Split
 from lucidmr.network.weights import load_model
 from mixed_corpus import mixed_corpus
 
-RECIPE = Path(__file__).parents[1] / "tools" / "train_on_gpu.py"
 TINY = """
 import torch
 from lucidmr.cli import main
@@ -28,15 +27,10 @@ main()
 @pytest.fixture
 def recipe(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run the script; gives exit status, standard output and standard error."""
-    spec = spec_from_file_location("train_on_gpu", RECIPE)
-    assert spec is not None
-    assert spec.loader is not None
-    script = module_from_spec(spec)
-    spec.loader.exec_module(script)
 
     def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", [str(RECIPE), *map(str, words)])
-        status = script.main()
+        monkeypatch.setattr(sys, "argv", ["train_on_gpu.py", *map(str, words)])
+        status = train_on_gpu.main()
         printed = capfd.readouterr()
         return status, printed.out, printed.err
 
