@@ -37,9 +37,9 @@ from lucidmr.standardize import Standardization, interpolate, resample, restore,
 
 Images = Iterator[NDArray[np.float32]]
 
-_ENOUGH_SAMPLES: Final = 2**16
+_ENOUGH_SAMPLES: Final = 2**14
 """Acquired samples of extra noise that the dial is set by: the dial of 64 x 64 images was 20 % off by chance alone."""
-_MOST_DRAWS: Final = 8
+_MOST_DRAWS: Final = 4
 _CALIBRATION_SEED: Final = 1
 _MEASURING_SEED: Final = 2
 
