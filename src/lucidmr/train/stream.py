@@ -171,7 +171,10 @@ def batches(stream: PairStream, first: int, share: Share = WHOLE) -> Iterator[Ex
         multiprocessing_context="spawn" if settings.workers and on_gpu else None,  # CUDA survives no fork
         pin_memory=torch.cuda.is_available(),
     )
-    yield from islice(_spread(loader, settings.spread, share.accumulate), earlier * share.accumulate, None)
+    if settings.spread == 1:
+        yield from loader  # as it comes: mixing would copy it out of pinned memory
+    else:
+        yield from islice(_spread(loader, settings.spread, share.accumulate), earlier * share.accumulate, None)
 
 
 def _spread(parts: Iterable[Example], spread: int, accumulate: int) -> Iterator[Example]:
