@@ -22,7 +22,14 @@ def test_auto_takes_cuda_where_there_is_one(monkeypatch):
     assert choose_device("cpu").type == "cpu"
 
 
-@pytest.mark.parametrize(("amx", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
-def test_bfloat16_only_where_the_processor_multiplies_in_it(monkeypatch, amx, expected):
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
-    assert fast_precision(torch.device("cpu")) == expected
+@pytest.mark.parametrize("instruction", ["_is_amx_tile_supported", "_is_avx512_bf16_supported", None])
+def test_bfloat16_only_where_the_processor_multiplies_in_it(monkeypatch, instruction):
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda has=name == instruction: has, raising=False)
+    assert fast_precision(torch.device("cpu")) == (torch.bfloat16 if instruction else torch.float32)
+
+
+def test_float32_where_pytorch_cannot_tell(monkeypatch):
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.delattr(torch.cpu, name, raising=False)
+    assert fast_precision(torch.device("cpu")) == torch.float32

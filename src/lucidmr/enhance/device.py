@@ -1,12 +1,15 @@
 """Where and in which precision the network runs."""
 
-from typing import Literal
+from typing import Final, Literal
 
 import torch
 
 from lucidmr.errors import LucidError
 
 DeviceName = Literal["auto", "cpu", "cuda"]
+
+_BFLOAT16_INSTRUCTIONS: Final = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+"""PyTorch's questions to the processor; not every release has them."""
 
 
 def choose_device(name: DeviceName = "auto") -> torch.device:
@@ -22,8 +25,8 @@ def choose_device(name: DeviceName = "auto") -> torch.device:
 
 
 def fast_precision(device: torch.device) -> torch.dtype:
-    """bfloat16 where the hardware multiplies matrices in it (CUDA, CPUs with AMX), else float32."""
+    """bfloat16 where the hardware multiplies in it (CUDA, CPUs with AMX or AVX512-BF16), else float32."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    has_amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    return torch.bfloat16 if has_amx() else torch.float32
+    instructions = (getattr(torch.cpu, name, lambda: False) for name in _BFLOAT16_INSTRUCTIONS)
+    return torch.bfloat16 if any(has() for has in instructions) else torch.float32

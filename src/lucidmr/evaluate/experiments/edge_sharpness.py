@@ -17,6 +17,7 @@ from lucidmr.evaluate.sharpness import ENOUGH
 _REQUESTS: Final = (1.0, 2.0, 4.0)
 _USUAL: Final = 2.0
 """Both the gain and the noise reduction at which sharpness is reported."""
+_QUICK_REQUESTS: Final = (1.0, 2.0)
 _MILD_GAIN: Final = 1.5
 SLICES: Final = 2
 """Source images per series."""
@@ -62,11 +63,16 @@ def _measure(bench: Bench, series: ImageSeries) -> list[Outcome]:
     slices = 1 if bench.quick else SLICES
     found: list[Outcome] = []
     for along in asked_directions(bench.enhance(series, Trial("freq").enhancement)):
-        usual = Trial(along)
-        trials = {Trial(along, usual.gain, request) for request in _REQUESTS} | {Trial(along, _MILD_GAIN)}
-        for trial in sorted(trials):
-            found += outcomes(bench, series, trial, slices, slab=trial == usual)
+        for trial in _trials(along, bench.quick):
+            found += outcomes(bench, series, trial, slices, slab=trial == Trial(along))
     return found
+
+
+def _trials(along: Along, quick: bool) -> list[Trial]:
+    """What is asked along a direction: the usual gain at several noise reductions, and a milder one."""
+    if quick:
+        return [Trial(along, noise_reduction=request) for request in _QUICK_REQUESTS]
+    return sorted({Trial(along, noise_reduction=request) for request in _REQUESTS} | {Trial(along, _MILD_GAIN)})
 
 
 def _usual(edges: Edges, asked: Along) -> list[Outcome]:
