@@ -1,4 +1,5 @@
 from itertools import pairwise
+from math import inf
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from lucidmr.enhance.calibrate import (
     spill,
     within_reach,
 )
+from lucidmr.enhance.passes import REST
 from lucidmr.errors import LucidError
 from lucidmr.physics.image_noise import tissue_of
 from noisy_head import phantom
@@ -31,19 +33,21 @@ def response(captured, detail=0.0, left=1.0, seed=0):
 
 
 def once(found, spilt=1.0):
-    """A network that finds nothing more when it is asked again."""
+    """Nothing more is found after the first pass; the network takes anatomy when it is asked again."""
+    removed = found.kept - 2 * found.shared + found.noise
+    nothing_more = found._replace(kept=removed, shared=0 * removed, noise=0 * removed)
 
     def start(_sparing):
         asked = iter([Behaviour(found, spilt, 1.0)])
-        return lambda _: next(asked, Behaviour(no_response(), 0.0, 0.0))
+        return lambda _: next(asked, Behaviour(nothing_more, 0.0, inf))
 
     return start
 
 
-def again_and_again(captured, spilt=1.0, taken=(1.0,) * MOST_PASSES, told=None):
+def again_and_again(captured, spilt=1.0, taken=(1.0,) * MOST_PASSES, told=None, rest=0.0):
     """A network that takes its share of what is left each time; what it is told is noted.
 
-    Where it spares structure the first pass takes half as much.
+    Where it spares structure the first pass takes half as much. ``rest`` is what is not significant of what is left.
     """
 
     def start(sparing):
@@ -54,7 +58,9 @@ def again_and_again(captured, spilt=1.0, taken=(1.0,) * MOST_PASSES, told=None):
             if told is not None:
                 told.append((sparing, times))
             share = 0.5 * captured if sparing and left == 1.0 else captured
-            found = Behaviour(response(share, left=left), 0.5 if sparing else spilt, next(amounts))
+            if times == REST:
+                share = rest
+            found = Behaviour(response(share, left=left), 0.5 if sparing else spilt, times == REST or next(amounts))
             left *= 1.0 - share
             return found
 
@@ -65,6 +71,11 @@ def again_and_again(captured, spilt=1.0, taken=(1.0,) * MOST_PASSES, told=None):
 
 def calibrated(start, wanted):
     return Calibrator(start)(wanted)
+
+
+def by_network(told):
+    """Passes of the network among those that were made."""
+    return [times for times in told if times != REST]
 
 
 def no_response():
@@ -113,7 +124,7 @@ def test_out_of_reach_gives_the_most_that_can_be_had():
 @pytest.mark.parametrize(("wanted", "passes"), [(1.2, 1), (2.1, 1), (2.4, 1), (3.0, 2), (4.0, 2), (4.9, 2), (8.0, 3)])
 def test_no_more_passes_are_made_than_need_be(wanted, passes):
     found = calibrated(again_and_again(0.5), wanted)
-    assert len(found.told) == passes
+    assert len(by_network(found.told)) == passes
     assert found.expected == pytest.approx(wanted, rel=0.01)
     # Passes before the last leave half each.
     left = 0.5 ** (passes - 1)
@@ -123,15 +134,24 @@ def test_no_more_passes_are_made_than_need_be(wanted, passes):
 def test_the_network_is_told_several_times_the_noise_that_is_left():
     told = []
     calibrated(again_and_again(0.5, told=told), 16.0)
-    assert told[0] == (False, 1.0)
-    assert [times for _, times in told[1:]] == pytest.approx(
-        [AGAIN / 2**number for number in range(1, len(told))], rel=1e-3
+    assert told[:2] == [(False, 1.0), (False, REST)]
+    assert [times for _, times in told[2:]] == pytest.approx(
+        [AGAIN / 2**number for number in range(1, len(told) - 1)], rel=1e-3
     )
+
+
+def test_what_is_not_significant_goes_before_the_network_is_asked_again():
+    start = again_and_again(0.5, rest=0.2)
+    assert calibrated(start, 2.1).told == (1.0,)  # of 2.5
+    assert calibrated(start, 2.55).told == (1.0, REST)  # 2.63 of both
+    found = calibrated(start, 4.0)
+    assert found.told == (1.0, REST, pytest.approx(AGAIN * 0.5 * 0.8, rel=1e-3))
+    assert found.expected == pytest.approx(4.0, rel=0.01)
 
 
 def test_passes_come_to_an_end():
     found = calibrated(again_and_again(0.3), 200.0)
-    assert len(found.told) == MOST_PASSES
+    assert len(by_network(found.told)) == MOST_PASSES
     assert found.expected == pytest.approx(1 / (0.7 ** (MOST_PASSES - 1) * (1 - 0.3 * MOST_REMOVAL)), rel=0.02)
 
 
@@ -140,18 +160,21 @@ def test_passes_are_made_once_and_give_the_same_whatever_was_wanted_before():
     kept = Calibrator(again_and_again(0.5, spilt=2.0, told=told))
     for wanted in (8.0, 1.2, 3.0, 200.0):
         assert kept(wanted) == calibrated(again_and_again(0.5, spilt=2.0), wanted)
-    assert len(told) == 1 + MOST_PASSES  # the first one twice, as it is to spare structure
+    # The first one twice, as it is to spare structure.
+    assert len(by_network(times for _, times in told)) == 1 + MOST_PASSES
 
 
 def test_a_network_that_finds_next_to_no_noise_is_not_pressed():
     found = calibrated(again_and_again(0.14), 3.0)
-    assert len(found.told) == 1
+    assert found.told == (1.0,)
     assert found.expected == pytest.approx(1 / (1 - 0.14 * MOST_REMOVAL), rel=0.02)
+    # What is not significant goes all the same.
+    assert calibrated(again_and_again(0.14, rest=0.2), 3.0).told == (1.0, REST)
 
 
 def test_no_pass_is_made_that_takes_more_noise_than_there_is():
     found = calibrated(again_and_again(0.5, taken=(0.5, 1.6, 1.8)), 16.0)
-    assert len(found.told) == 2
+    assert len(by_network(found.told)) == 2
     assert found.expected == pytest.approx(5.0, rel=0.02)
 
 
@@ -166,7 +189,7 @@ def test_where_anatomy_is_taken_for_noise_the_first_pass_is_made_anew_and_spares
     told = []
     found = calibrated(again_and_again(0.5, spilt=2.0, told=told), 2.5)
     assert found.sparing
-    assert told == [(False, 1.0), (True, 1.0), (True, pytest.approx(AGAIN * 0.75, rel=1e-3))]
+    assert told == [(False, 1.0), (True, 1.0), (True, REST), (True, pytest.approx(AGAIN * 0.75, rel=1e-3))]
     assert found.told == tuple(times for _, times in told[1:])
     assert found.expected == pytest.approx(2.5, rel=0.01)
     assert found.removal == pytest.approx((0.75 - 1 / 2.5) / (0.5 * 0.75), abs=0.01)

@@ -50,6 +50,10 @@ def no_details(parts):
     return 0.0 * parts[:, 1]
 
 
+def nothing(images, _):
+    return torch.zeros_like(images)
+
+
 def given_and_noisy(side=600, draws=1):
     image = phantom(side)[None]
     first, *extra = 0.02 * torch.randn(1 + draws, *image.shape, generator=torch.Generator().manual_seed(3))
@@ -58,7 +62,7 @@ def given_and_noisy(side=600, draws=1):
 
 
 def test_behaviour_is_that_of_the_network():
-    found = Asking(network(0.6), no_details, *given_and_noisy()).start(False)(1.0)
+    found = Asking(network(0.6), no_details, *given_and_noisy(), nothing).start(False)(1.0)
     # A local mean over 225 pixels leaves all but the finest noise to the difference: 1 / (1 - 0.6).
     assert found.response.noise_reduction(1.0) == pytest.approx(2.5, rel=0.02)
     assert found.response.noise_reduction(0.0) == pytest.approx(1.0, abs=1e-4)
@@ -74,7 +78,7 @@ def test_a_second_pass_goes_on_where_the_first_ended():
         told.append(times)
         return network(0.6)(stacks, times)
 
-    asking = Asking(listening, no_details, *given_and_noisy()).start(False)
+    asking = Asking(listening, no_details, *given_and_noisy(), nothing).start(False)
     first, second = (asking(times).response for times in (1.0, 2.0))
     assert told == [1.0, 2.0]
     assert second.noise_reduction(0.0) == pytest.approx(first.noise_reduction(1.0), rel=1e-3)
@@ -86,7 +90,7 @@ def test_a_second_pass_goes_on_where_the_first_ended():
 
 
 def test_the_first_pass_may_spare_structure():
-    asking = Asking(network(0.6), no_details, *given_and_noisy())
+    asking = Asking(network(0.6), no_details, *given_and_noisy(), nothing)
     everywhere, sparing = asking.start(False)(1.0), asking.start(True)(1.0)
     assert sparing.spill < 0.7 * everywhere.spill
     assert 1.5 < sparing.response.noise_reduction(1.0) < everywhere.response.noise_reduction(1.0)
@@ -99,13 +103,15 @@ def test_more_draws_of_noise_tell_more_surely():
         image, generator = phantom(64)[None], torch.Generator().manual_seed(seed)
         extra = 0.02 * torch.randn(draws, *image.shape, generator=generator)
         images = [image, *(image + one for one in extra)]
-        return Asking(network(0.6), no_details, images, images).start(False)(1.0).response.noise_reduction(0.97)
+        return (
+            Asking(network(0.6), no_details, images, images, nothing).start(False)(1.0).response.noise_reduction(0.97)
+        )
 
     once, often = (torch.tensor([reads(seed, draws) for seed in range(12)]) for draws in (1, 8))
     assert float(often.std()) < 0.7 * float(once.std())
     images, stacks = given_and_noisy(draws=3)
-    assert len(Asking(network(0.6), no_details, images, stacks).start(False)(1.0).response.given) == len(
-        Asking(network(0.6), no_details, images[:2], stacks[:2]).start(False)(1.0).response.given
+    assert len(Asking(network(0.6), no_details, images, stacks, nothing).start(False)(1.0).response.given) == len(
+        Asking(network(0.6), no_details, images[:2], stacks[:2], nothing).start(False)(1.0).response.given
     )
 
 
@@ -118,21 +124,21 @@ def test_slices_around_stay_as_they_are():
 
     images, _ = given_and_noisy()
     given, noisy = (image.expand(3, -1, -1) for image in images)
-    asking = Asking(middle_only, no_details, images, (given, noisy)).start(False)
+    asking = Asking(middle_only, no_details, images, (given, noisy), nothing).start(False)
     asking(1.0), asking(1.0)
     assert torch.equal(asked[0][:, ::2], asked[1][:, ::2])
     assert not torch.equal(asked[0][:, 1], asked[1][:, 1])
 
 
 def test_details_carry_noise_along():
-    found = Asking(network(0.6), lambda parts: parts[:, 1], *given_and_noisy()).start(False)(1.0)
+    found = Asking(network(0.6), lambda parts: parts[:, 1], *given_and_noisy(), nothing).start(False)(1.0)
     assert found.response.noise_reduction(0.0) == pytest.approx(1 / 1.5, rel=0.01)
 
 
 def test_windows_tell_what_the_whole_image_tells(monkeypatch):
-    on_windows = Asking(network(0.6), no_details, *given_and_noisy(1024)).start(False)(1.0)
+    on_windows = Asking(network(0.6), no_details, *given_and_noisy(1024), nothing).start(False)(1.0)
     monkeypatch.setattr("lucidmr.enhance.respond.WINDOW", 1024)
-    whole = Asking(network(0.6), no_details, *given_and_noisy(1024)).start(False)(1.0)
+    whole = Asking(network(0.6), no_details, *given_and_noisy(1024), nothing).start(False)(1.0)
     assert len(on_windows.response.given) < len(whole.response.given)
     for share in (0.5, 1.0):
         assert on_windows.response.noise_reduction(share) == pytest.approx(
@@ -141,7 +147,7 @@ def test_windows_tell_what_the_whole_image_tells(monkeypatch):
 
 
 def test_an_image_without_body_shows_nothing():
-    nothing = torch.zeros(1, 300, 300)
-    found = Asking(network(0.6), no_details, (nothing, nothing), (nothing, nothing)).start(False)(1.0)
+    empty = torch.zeros(1, 300, 300)
+    found = Asking(network(0.6), no_details, (empty, empty), (empty, empty), nothing).start(False)(1.0)
     assert len(found.response.given) == 0
     assert found.spill == 0.0

@@ -4,8 +4,9 @@ A network removes less noise than asked for where it cannot tell noise from anat
 level and anatomy. The gated head is linear in the share of predicted noise that is removed, so one measurement with
 weak extra noise (as in :mod:`lucidmr.enhance.probe`) tells for every share which noise reduction it gives in
 homogeneous tissue, and the share that gives the wanted one is found without running the network again. Where even all
-of the predicted noise is too little, it is taken off and the network is asked again about what is left, pass by pass.
-That keeps more anatomy at the same noise reduction than telling the network of more noise at once (docs/results).
+of the predicted noise is too little, it is taken off, then what is not significant of what is left
+(:mod:`lucidmr.enhance.significance`), and then the network is asked again, pass by pass. That keeps more anatomy at the
+same noise reduction than telling the network of more noise at once (docs/results).
 """
 
 import math
@@ -19,6 +20,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from lucidmr.enhance.passes import REST
 from lucidmr.errors import LucidError
 from lucidmr.physics.image_noise import Tissue, local_mean
 from lucidmr.shapes import Image
@@ -27,7 +29,7 @@ MOST_REMOVAL: Final = 1.2
 """Little more than all of the predicted noise, as sharpening may amplify it. To take off more would exaggerate what was
 taken for noise by mistake."""
 MOST_PASSES: Final = 6
-"""Passes that the dial may take."""
+"""Passes of the network that the dial may take."""
 AGAIN: Final = 3.0
 """How many times the noise that is left the network is told when it is asked again: what is left is what looks like
 anatomy, and told the truth the network would leave most of it."""
@@ -91,8 +93,8 @@ class Calibration:
     """How the noise dial is set on one image.
 
     Attributes:
-        told: How many times the noise that is found the network is told, pass by pass; of all passes but the last all
-            of the predicted noise is removed.
+        told: How many times the noise that is found the network is told, pass by pass, or
+            :data:`lucidmr.enhance.passes.REST`; of all passes but the last all of the predicted noise is removed.
         removal: Share of the noise predicted in the last pass to remove, 0 to :data:`MOST_REMOVAL`.
         expected: Noise reduction that it gives in homogeneous tissue, as measured; the nominal one where the image
             shows no noise to measure with.
@@ -189,8 +191,8 @@ def unmeasured(wanted: float, share: float) -> Calibration:
 class Calibrator:
     """Sets the dial on one image to whatever is wanted; passes are made when they are needed, each once.
 
-    Where anatomy is taken for noise, the first pass is made once more and spares structure. No further pass is made
-    that takes more than there is noise, nor any where hardly any noise is found.
+    Where anatomy is taken for noise, the first pass is made once more and spares structure. The second does without the
+    network. No further pass is made that takes more than there is noise, nor any where the first hardly finds any.
 
     Args:
         start: Starts with the first pass, told whether it is to spare structure, and gives what asks the network: told
@@ -237,17 +239,22 @@ class Calibrator:
         if self._sparing:
             ask = self._start(True)
             found = ask(1.0)
-        told = 1.0
-        for number in range(MOST_PASSES):
-            if number:
-                told = AGAIN / found.response.noise_reduction(1.0)
-                found = ask(told)
-            if not len(found.response.given) or (number and found.taken > MOST_TAKEN):
+        if not len(found.response.given):
+            return
+        first = _pass(1.0, found)
+        yield first
+        found = ask(REST)
+        yield _pass(REST, found)
+        while first.reach >= LEAST_AT_FIRST and len(self._made) <= MOST_PASSES:
+            told = AGAIN / found.response.noise_reduction(1.0)
+            found = ask(told)
+            if found.taken > MOST_TAKEN:
                 return
-            one = _Pass(told, found.response, *_reach(found.response))
-            yield one
-            if one.reach < LEAST_AT_FIRST:
-                return
+            yield _pass(told, found)
+
+
+def _pass(told: float, found: Behaviour) -> _Pass:
+    return _Pass(told, found.response, *_reach(found.response))
 
 
 def pooled(behaviours: Sequence[Behaviour]) -> Behaviour:

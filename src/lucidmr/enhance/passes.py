@@ -2,11 +2,13 @@
 
 The first pass acts everywhere, unless it is told to spare structure. What later ones find is what looked like anatomy
 to those before, and beside structure it often is anatomy: there they act the less the more structure there is
-(docs/results). The noise floor comes down once: what is smooth of their noise is left.
+(docs/results). The noise floor comes down once: what is smooth of their noise is left. A pass without the network takes
+what is noise by another test (:mod:`lucidmr.enhance.significance`).
 """
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Final
 
 import torch
 from jaxtyping import Float
@@ -15,8 +17,12 @@ from torch.nn import functional as F
 
 from lucidmr.physics.image_noise import local_mean
 
+REST: Final = 0.0
+"""In place of what the network is told: a pass without it."""
+
 Stacks = Float[Tensor, "b slice h w"]
 Parts = Float[Tensor, "b part h w"]
+Rest = Callable[[Tensor, Tensor], Tensor]
 
 
 class Passes:
@@ -29,6 +35,8 @@ class Passes:
             :func:`lucidmr.physics.image_noise.homogeneity`); not called where none does.
         whole: (freq, phase) of the image that the stacks are windows of, or whole.
         sparing: Whether the first pass does so, too.
+        rest: Takes middle slices and what they were at first, (b, h, w), and gives what a pass without the network
+            takes for noise.
 
     Attributes:
         asked: The middle slices that the latest pass was asked about, (b, 1, h, w).
@@ -41,24 +49,28 @@ class Passes:
         given: Stacks,
         homogeneity: Callable[[], Float[Tensor, "b 1 h w"]],
         whole: Sequence[int],
+        rest: Rest,
         sparing: bool = False,
     ) -> None:
-        self._network, self._homogeneity, self._whole = network, cache(homogeneity), whole
-        self._sparing, self._further = sparing, False
+        self._network, self._homogeneity, self._whole, self._rest = network, cache(homogeneity), whole, rest
+        self._sparing, self._details = sparing, torch.empty(0)
         self.left, self.asked = given, _middles(given)
+        self._given = self.asked[:, 0]
 
     def __call__(self, told: float) -> Parts:
-        """The parts of one more pass: the noise it may take off, then the details."""
-        parts = self._network(self.left, told)
-        noise = parts[:, :1]
-        if self._further:
-            noise = noise - local_mean(noise, self._whole)
-        if self._further or self._sparing:
-            noise = self._homogeneity() * noise
+        """The parts of one more pass: the noise it may take off, then the details that the network last predicted."""
         self.asked, count = _middles(self.left), self.left.shape[1]
+        noise = self._rest(self.asked[:, 0], self._given)[:, None] if told == REST else self._predicted(told)
         self.left = self.left - F.pad(noise, (0, 0, 0, 0, count // 2, count // 2))
-        self._further = True
-        return torch.cat([noise, parts[:, 1:]], 1)
+        return torch.cat([noise, self._details], 1)
+
+    def _predicted(self, told: float) -> Float[Tensor, "b 1 h w"]:
+        """What the network takes for noise, where it may act."""
+        parts, further = self._network(self.left, told), bool(self._details.numel())
+        noise, self._details = parts[:, :1], parts[:, 1:]
+        if further:
+            noise = noise - local_mean(noise, self._whole)
+        return self._homogeneity() * noise if further or self._sparing else noise
 
 
 def _middles(stacks: Stacks) -> Float[Tensor, "b 1 h w"]:

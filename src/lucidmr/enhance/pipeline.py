@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from math import log2
 from pathlib import Path
 from statistics import median
@@ -24,10 +24,11 @@ from lucidmr.enhance.choose import choose_model
 from lucidmr.enhance.device import DeviceName, choose_device, fast_precision
 from lucidmr.enhance.neighbours import Neighbours, middle, stack_around, stack_noise
 from lucidmr.enhance.noise import measure_noise
-from lucidmr.enhance.passes import Passes
+from lucidmr.enhance.passes import REST, Passes, Rest
 from lucidmr.enhance.prepare import context_of, extents_of, facts_of, plan_of
 from lucidmr.enhance.probe import ProbeResult, probe
 from lucidmr.enhance.respond import Asking
+from lucidmr.enhance.significance import insignificant
 from lucidmr.enhance.tiling import parts_of
 from lucidmr.network.ce_unet import blend, gated_details
 from lucidmr.network.weights import Model, packaged_models
@@ -158,9 +159,16 @@ class EnhancedSeries:
             most = bias if stacks is stack else 0.0  # the floor comes down in the first pass
             return _without_mean(self._network(stacks, self._told(told * dial.noise.sd)), body[:, None], most)
 
-        passes = Passes(network, stack, lambda: homogeneity(image)[:, None], image.shape[-2:], dial.calibration.sparing)
+        rest, sparing = self._rest(dial.noise), dial.calibration.sparing
+        passes = Passes(network, stack, lambda: homogeneity(image)[:, None], image.shape[-2:], rest, sparing)
         *_, parts = map(passes, dial.calibration.told)
         return blend(passes.asked, parts, _vector(self.context), dial.calibration.removal)[:, 0]
+
+    def _rest(self, noise: NoiseEstimate) -> Rest:
+        """What of standardized images is not significant (see :class:`Passes`)."""
+        how, extents = self.standardization, (noise.extent_freq, noise.extent_phase)
+        freq, phase = (min(1.0, n * share / fine) for n, share, fine in zip(how.matrix, extents, how.grid, strict=True))
+        return partial(insignificant, noise_sd=noise.sd / how.scale, density=(freq, phase))
 
     def _network(self, stacks: Float[Tensor, "b slice h w"], told: ContextVectors) -> Float[Tensor, "b part h w"]:
         """Noise and details of standardized slices, in the fastest precision that the device has."""
@@ -239,7 +247,8 @@ class EnhancedSeries:
         def details(parts: Tensor) -> Tensor:
             return torch.cat(gated_details(parts, _vector(self.context)), 1).sum(1)
 
-        return Asking(network, details, [self._in_own_units(middle(stack)) for stack in stacks], stacks)
+        own = [self._in_own_units(middle(stack)) for stack in stacks]
+        return Asking(network, details, own, stacks, self._rest(noise))
 
     def _draws(self, noise: NoiseEstimate, images: int = 1) -> int:
         """How often to draw extra noise: the fewer samples images have, the more of it chance decides."""
@@ -281,7 +290,7 @@ class EnhancedSeries:
             *self._asked,
             ("noise found", f"{middle.noise.sd:.4g} on the middle image" if middle.noise.sd > 0 else "none"),
             ("first pass", "spares structure" if middle.calibration.sparing else "acts everywhere"),
-            ("noise told over noise found, each pass", ", ".join(f"{told:.2g}" for told in middle.calibration.told)),
+            ("noise told over noise found, each pass", ", ".join(map(_in_words, middle.calibration.told))),
             ("share of the noise of the last pass removed", f"{middle.calibration.removal:.3f}"),
             ("device", str(self.device)),
         )
@@ -402,6 +411,10 @@ def _without_mean(
     mean = (parts * inside).sum((2, 3), keepdim=True) / inside.sum((2, 3), keepdim=True).clamp_min(1)
     mean[:, :1] -= mean[:, :1].clamp(0.0, most)
     return parts - mean * local_mean(inside)
+
+
+def _in_words(told: float) -> str:
+    return "without the network" if told == REST else f"{told:.2g}"
 
 
 def middle_image(count: int) -> int:

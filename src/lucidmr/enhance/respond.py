@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lucidmr.enhance.calibrate import Behaviour, response_of, spill
-from lucidmr.enhance.passes import Passes
+from lucidmr.enhance.passes import Passes, Rest
 from lucidmr.physics.image_noise import Tissue, homogeneity, local_mean, tissue_of
 from lucidmr.shapes import Image, Mask
 
@@ -37,6 +37,7 @@ class Asking:
         images: (1, freq, phase), the middle slice in its own units, and the same with each draw of extra noise; tissue
             is looked for in the first.
         stacks: The stack, standardized, and the same with each draw.
+        rest: What of middle slices a pass without the network takes for noise (see :class:`Passes`).
     """
 
     def __init__(
@@ -45,8 +46,9 @@ class Asking:
         details: Callable[[Tensor], Tensor],
         images: Sequence[Image],
         stacks: Sequence[Stack],
+        rest: Rest,
     ) -> None:
-        self._network, self._details, self._images = network, details, images
+        self._network, self._details, self._images, self._rest = network, details, images, rest
         tissue = tissue_of(self._images[0])
         self._windows = windows_on(tissue.homogeneous[0])
         covered = torch.zeros_like(images[0], dtype=torch.bool)
@@ -62,10 +64,12 @@ class Asking:
             sparing: Whether it is to spare structure as later ones do.
 
         Returns:
-            What makes one pass after the other, the network told so many times the noise found; behaviour is empty and
+            What makes one pass after the other, the network told so many times the noise found (:data:`REST` does
+            without it); behaviour is empty and
             0 where the image has no body.
         """
-        passes = Passes(self._network, self._stacks, lambda: self._homogeneity, self._images[0].shape, sparing)
+        whole = self._images[0].shape
+        passes = Passes(self._network, self._stacks, lambda: self._homogeneity, whole, self._rest, sparing)
         given = passes.asked[:, 0]
 
         def ask(told: float) -> Behaviour:
