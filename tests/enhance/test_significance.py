@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from lucidmr.enhance import significance
 from lucidmr.enhance.significance import insignificant
 from lucidmr.standardize import resample
 from noisy_head import phantom
@@ -58,6 +59,14 @@ def test_images_do_not_mix():
     together = insignificant(images, images, SD, (1.0, 1.0))
     for alone, found in zip(images, together, strict=True):
         assert torch.allclose(insignificant(alone[None], alone[None], SD, (1.0, 1.0))[0], found, atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [20, 21, 96])
+def test_strips_leave_no_trace(monkeypatch, rows):
+    images = phantom(96)[None, :rows] + noise(1, rows, 96)
+    at_once = insignificant(images, images, SD, (1.0, 1.0))
+    monkeypatch.setattr(significance, "_STRIP", 16)
+    assert torch.allclose(insignificant(images, images, SD, (1.0, 1.0)), at_once, atol=1e-6)
 
 
 def test_images_smaller_than_a_block():

@@ -7,6 +7,7 @@ Sapiro, IPOL 2011); the original decides there as well, but what is thresholded 
 """
 
 import math
+from functools import cache
 from typing import Final
 
 import torch
@@ -23,6 +24,9 @@ SIGNIFICANT: Final = 2.0
 up to 1 dB of what is true (docs/results)."""
 _STEP: Final = 2
 """Acquired pixels between neighbouring blocks."""
+_MARGIN: Final = BLOCK - _STEP
+_STRIP: Final = 512
+"""Acquired rows that are transformed at once: there are sixteen coefficients to each pixel."""
 
 Images = Float[Tensor, "b h w"]
 
@@ -41,39 +45,44 @@ def insignificant(images: Images, reference: Images, noise_sd: float, density: t
     """
     whole = (images.shape[-2], images.shape[-1])
     acquired = round(whole[0] * density[0]), round(whole[1] * density[1])
+    left, original = (_padded(resample(image, acquired)) for image in (images, reference))
+    removed, weights = torch.zeros_like(left), torch.zeros_like(left)
+    for top in range(0, left.shape[2] - BLOCK + 1, _STRIP):
+        rows = slice(top, top + _STRIP + BLOCK - _STEP)
+        part, weight = _overlapped(left[:, :, rows], original[:, :, rows], SIGNIFICANT * noise_sd)
+        removed[:, :, rows] += part
+        weights[:, :, rows] += weight
+    height, width = (slice(_MARGIN, _MARGIN + side) for side in acquired)
+    return resample((removed / weights)[:, 0, height, width], whole)
+
+
+def _padded(images: Images) -> Float[Tensor, "b 1 h2 w2"]:
+    """Beyond the borders, so that each pixel is in as many blocks as any other, and to an even number of pixels."""
+    height, width = images.shape[-2:]
+    margins = (_MARGIN, _MARGIN + width % _STEP, _MARGIN, _MARGIN + height % _STEP)
+    return F.pad(images[:, None], margins, mode="replicate")
+
+
+def _overlapped(
+    left: Float[Tensor, "b 1 h w"], original: Float[Tensor, "b 1 h w"], limit: float
+) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b 1 h w"]]:
+    """Sums over blocks of what is to go, weighted, and of the weights."""
     transform = _transform()
-    dropped = (_blocks(reference, acquired, transform).abs() <= SIGNIFICANT * noise_sd).to(images.dtype)
+    coefficients, given = (transform @ F.unfold(images, BLOCK, stride=_STEP) for images in (left, original))
+    dropped = (given.abs() <= limit).to(left.dtype)
     dropped[:, 0] = 0.0
     # Blocks that need few coefficients say most about their pixels.
     weights = 1.0 / (1.0 + BLOCK**2 - dropped.sum(1, keepdim=True))
-    removed = transform.T @ (_blocks(images, acquired, transform) * dropped)
-    total = _overlapped(weights.expand_as(removed), acquired)
-    return resample(_overlapped(removed * weights, acquired) / total, whole)
+    gone = weights * (transform.T @ (coefficients * dropped))
+    shape = (left.shape[-2], left.shape[-1])
+    part, weight = (F.fold(one, shape, BLOCK, stride=_STEP) for one in (gone, weights.expand_as(gone)))
+    return part, weight
 
 
+@cache
 def _transform() -> Float[Tensor, "coefficient pixel"]:
     """The orthonormal cosine transform of a block; its first row is the mean's."""
     turns = torch.arange(BLOCK)[:, None] * (torch.arange(BLOCK) + 0.5) * (math.pi / BLOCK)
     one = torch.cos(turns) * math.sqrt(2.0 / BLOCK)
     one[0] /= math.sqrt(2.0)
     return torch.kron(one, one)
-
-
-def _blocks(images: Images, acquired: tuple[int, int], transform: Tensor) -> Float[Tensor, "b coefficient place"]:
-    """Coefficients of the blocks of images on the acquired matrix, beyond the border, too."""
-    padded = F.pad(resample(images, acquired)[:, None], _margins(acquired), mode="replicate")
-    return transform @ F.unfold(padded, BLOCK, stride=_STEP)
-
-
-def _overlapped(blocks: Float[Tensor, "b pixel place"], acquired: tuple[int, int]) -> Images:
-    """The sum of blocks at their places, on the acquired matrix."""
-    left, right, top, bottom = _margins(acquired)
-    height, width = acquired[0] + top + bottom, acquired[1] + left + right
-    whole = F.fold(blocks, (height, width), BLOCK, stride=_STEP)[:, 0]
-    return whole[:, top : height - bottom, left : width - right]
-
-
-def _margins(acquired: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Pixels around a matrix (left, right, top, bottom), so that each of it is in as many blocks as any other."""
-    side = BLOCK - _STEP
-    return side, side + acquired[1] % _STEP, side, side + acquired[0] % _STEP
