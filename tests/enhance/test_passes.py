@@ -117,3 +117,10 @@ def test_a_pass_without_the_network_takes_what_the_original_tells(slices):
     left = 0.5 * middle - noise
     assert torch.equal(passes.left[:, slices // 2 : slices // 2 + 1], left)
     assert torch.equal(passes(1.0)[:, :1], fine(0.5 * left) * left_half())
+
+
+def test_a_network_without_details_spares_structure_in_later_passes_too():
+    given = stacks(1)
+    passes = Passes(lambda left, told: half(left, told)[:, :1], given, left_half, WHOLE, nothing)
+    assert torch.equal(passes(1.0), 0.5 * given)
+    assert torch.equal(passes(1.0), fine(0.25 * given) * left_half())

@@ -245,7 +245,9 @@ class Calibrator:
         yield first
         found = ask(REST)
         yield _pass(REST, found)
-        while first.reach >= LEAST_AT_FIRST and len(self._made) <= MOST_PASSES:
+        if first.reach < LEAST_AT_FIRST:
+            return
+        for _ in range(MOST_PASSES - 1):
             told = AGAIN / found.response.noise_reduction(1.0)
             found = ask(told)
             if found.taken > MOST_TAKEN:

@@ -53,7 +53,7 @@ class Passes:
         sparing: bool = False,
     ) -> None:
         self._network, self._homogeneity, self._whole, self._rest = network, cache(homogeneity), whole, rest
-        self._sparing, self._details = sparing, torch.empty(0)
+        self._sparing, self._further, self._details = sparing, False, given[:, :0]
         self.left, self.asked = given, _middles(given)
         self._given = self.asked[:, 0]
 
@@ -66,11 +66,14 @@ class Passes:
 
     def _predicted(self, told: float) -> Float[Tensor, "b 1 h w"]:
         """What the network takes for noise, where it may act."""
-        parts, further = self._network(self.left, told), bool(self._details.numel())
+        parts = self._network(self.left, told)
         noise, self._details = parts[:, :1], parts[:, 1:]
-        if further:
+        if self._further:
             noise = noise - local_mean(noise, self._whole)
-        return self._homogeneity() * noise if further or self._sparing else noise
+        if self._further or self._sparing:
+            noise = self._homogeneity() * noise
+        self._further = True
+        return noise
 
 
 def _middles(stacks: Stacks) -> Float[Tensor, "b 1 h w"]:
