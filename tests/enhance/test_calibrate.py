@@ -1,5 +1,4 @@
 from itertools import pairwise
-from math import inf
 
 import pytest
 import torch
@@ -8,20 +7,18 @@ from lucidmr.enhance.calibrate import (
     AGAIN,
     MOST_PASSES,
     MOST_REMOVAL,
-    MOST_SPILL,
+    MOST_RISK,
     Behaviour,
     Calibrator,
     DialMap,
     nominal,
     pooled,
     response_of,
-    spill,
     within_reach,
 )
 from lucidmr.enhance.passes import REST
+from lucidmr.enhance.risk import Risk
 from lucidmr.errors import LucidError
-from lucidmr.physics.image_noise import tissue_of
-from noisy_head import phantom
 
 
 def response(captured, detail=0.0, left=1.0, seed=0):
@@ -32,36 +29,44 @@ def response(captured, detail=0.0, left=1.0, seed=0):
     return response_of(given, (1 + detail) * left * given, captured * left * given, everywhere)
 
 
-def once(found, spilt=1.0):
-    """Nothing more is found after the first pass; the network takes anatomy when it is asked again."""
+def no_more_than(structured):
+    """The risk beside structure when all predicted noise is removed."""
+    return Risk(1.0, structured - 1.0, 0.0)
+
+
+def once(found, structured=0.5):
+    """The first pass takes noise alone; the network takes anatomy when it is asked again."""
     removed = found.kept - 2 * found.shared + found.noise
     nothing_more = found._replace(kept=removed, shared=0 * removed, noise=0 * removed)
 
     def start(_sparing):
-        asked = iter([Behaviour(found, spilt, 1.0)])
-        return lambda _: next(asked, Behaviour(nothing_more, 0.0, inf))
+        asked = iter([Behaviour(found, Risk(1.0, -0.5, 0.0), no_more_than(structured))])
+        return lambda _: next(asked, Behaviour(nothing_more, Risk(0.5, 10.0, 0.0), Risk(0.5, 0.0, 0.0)))
 
     return start
 
 
-def again_and_again(captured, spilt=1.0, taken=(1.0,) * MOST_PASSES, told=None, rest=0.0):
+def again_and_again(captured, structured=0.5, risks=(), told=None, rest=0.0):
     """A network that takes its share of what is left each time; what it is told is noted.
 
-    Where it spares structure the first pass takes half as much. ``rest`` is what is not significant of what is left.
+    Where it spares structure the first pass takes half as much. ``rest`` is what is not significant of what is left;
+    ``risks`` are those of homogeneous tissue pass by pass, that pass's noise removed.
     """
 
     def start(sparing):
-        left, amounts = 1.0, iter(taken)
+        left, before, after = 1.0, 1.0, iter(risks)
 
         def ask(times):
-            nonlocal left
+            nonlocal left, before
             if told is not None:
                 told.append((sparing, times))
             share = 0.5 * captured if sparing and left == 1.0 else captured
             if times == REST:
                 share = rest
-            found = Behaviour(response(share, left=left), 0.5 if sparing else spilt, times == REST or next(amounts))
-            left *= 1.0 - share
+            risk = before if times == REST else next(after, 0.5)
+            beside = no_more_than(0.5 if sparing else structured)
+            found = Behaviour(response(share, left=left), Risk(before, risk - before, 0.0), beside)
+            left, before = left * (1.0 - share), risk
             return found
 
         return ask
@@ -95,7 +100,7 @@ def test_removal_gives_the_wanted_noise_reduction(captured, wanted):
     found = response(captured)
     removal = calibrated(once(found), wanted).removal
     # Noise after is 1 - removal * captured of the noise before.
-    if wanted <= 1 + 0.8 * (found.noise_reduction(best_share(captured)) - 1):
+    if wanted <= 1 + 0.9 * (found.noise_reduction(best_share(captured)) - 1):
         assert removal == pytest.approx((1 - 1 / wanted) / captured, rel=0.01)
         assert calibrated(once(found), wanted).expected == pytest.approx(wanted, rel=0.02)
     else:
@@ -157,53 +162,47 @@ def test_passes_come_to_an_end():
 
 def test_passes_are_made_once_and_give_the_same_whatever_was_wanted_before():
     told = []
-    kept = Calibrator(again_and_again(0.5, spilt=2.0, told=told))
+    kept = Calibrator(again_and_again(0.5, structured=2.0, told=told))
     for wanted in (8.0, 1.2, 3.0, 200.0):
-        assert kept(wanted) == calibrated(again_and_again(0.5, spilt=2.0), wanted)
+        assert kept(wanted) == calibrated(again_and_again(0.5, structured=2.0), wanted)
     # The first one twice, as it is to spare structure.
     assert len(by_network(times for _, times in told)) == 1 + MOST_PASSES
 
 
-def test_a_network_that_finds_next_to_no_noise_is_not_pressed():
-    found = calibrated(again_and_again(0.14), 3.0)
-    assert found.told == (1.0,)
-    assert found.expected == pytest.approx(1 / (1 - 0.14 * MOST_REMOVAL), rel=0.02)
-    # What is not significant goes all the same.
-    assert calibrated(again_and_again(0.14, rest=0.2), 3.0).told == (1.0, REST)
+def test_the_dial_stops_where_more_anatomy_than_noise_goes():
+    found = calibrated(again_and_again(0.5, risks=(0.5, 0.6, 1.2)), 200.0)
+    assert len(by_network(found.told)) == 3
+    # Of the third pass so much that the risk comes to 1: two thirds of it.
+    assert found.removal == pytest.approx(2 / 3, rel=0.01)
+    assert found.expected == pytest.approx(6.0, rel=0.01)
+    # Less is had with fewer passes.
+    assert len(by_network(calibrated(again_and_again(0.5, risks=(0.5, 0.6, 1.2)), 4.0).told)) == 2
 
 
-def test_no_pass_is_made_that_takes_more_noise_than_there_is():
-    found = calibrated(again_and_again(0.5, taken=(0.5, 1.6, 1.8)), 16.0)
-    assert len(by_network(found.told)) == 2
-    assert found.expected == pytest.approx(5.0, rel=0.02)
+def test_a_first_pass_that_takes_more_anatomy_than_noise_stops_short():
+    told = []
+    found = calibrated(again_and_again(0.5, risks=(1.5,), told=told), 2.0)
+    assert found.expected == pytest.approx(1.0, abs=1e-3)
+    assert told == [(False, 1.0)]
+    assert calibrated(again_and_again(0.5, risks=(MOST_RISK,)), 2.0).expected == pytest.approx(2.0, rel=0.01)
 
 
 def test_asking_for_more_never_gives_less_over_passes():
     asked = [1.0 + 0.1 * step for step in range(60)]
-    for spilt in (1.0, 2.0):
-        got = [calibrated(again_and_again(0.5, spilt=spilt), wanted).expected for wanted in asked]
+    for structured in (0.5, 2.0):
+        got = [calibrated(again_and_again(0.5, structured=structured), wanted).expected for wanted in asked]
         assert all(more >= 0.998 * less for less, more in pairwise(got))
 
 
 def test_where_anatomy_is_taken_for_noise_the_first_pass_is_made_anew_and_spares_structure():
     told = []
-    found = calibrated(again_and_again(0.5, spilt=2.0, told=told), 2.5)
+    found = calibrated(again_and_again(0.5, structured=2.0, told=told), 2.5)
     assert found.sparing
     assert told == [(False, 1.0), (True, 1.0), (True, REST), (True, pytest.approx(AGAIN * 0.75, rel=1e-3))]
     assert found.told == tuple(times for _, times in told[1:])
     assert found.expected == pytest.approx(2.5, rel=0.01)
     assert found.removal == pytest.approx((0.75 - 1 / 2.5) / (0.5 * 0.75), abs=0.01)
-    assert not calibrated(again_and_again(0.5, spilt=MOST_SPILL), 2.5).sparing
-
-
-def test_spill_tells_noise_from_edges():
-    image = phantom(128)
-    noise = 0.02 * torch.randn(image.shape, generator=torch.Generator().manual_seed(1))
-    edges = torch.stack(torch.gradient(image)).square().sum(0).sqrt()
-    tissue = tissue_of(image)
-    assert spill(noise, tissue) == pytest.approx(1.0, abs=0.1)
-    assert spill(noise + edges, tissue) > MOST_SPILL
-    assert spill(torch.zeros(64, 64), tissue_of(torch.zeros(64, 64))) == 0.0
+    assert not calibrated(again_and_again(0.5, structured=MOST_RISK), 2.5).sparing
 
 
 def test_nominal_is_that_of_a_perfect_network():
@@ -251,8 +250,13 @@ def test_asking_for_more_never_gives_less(reach):
 
 
 def test_images_set_the_dial_together():
-    alone = [Behaviour(response(captured, seed=seed), seed, 2 * seed) for seed, captured in enumerate((0.9, 0.75, 0.6))]
+    risks = [Risk(1.0, -0.2 * seed, 0.1) for seed in range(3)]
+    alone = [
+        Behaviour(response(captured, seed=seed), risk, Risk(seed, 0.0, 0.0))
+        for seed, (captured, risk) in enumerate(zip((0.9, 0.75, 0.6), risks, strict=True))
+    ]
     removals = [calibrated(once(found.response), 1.8).removal for found in alone]
     together = pooled(alone)
     assert min(removals) < calibrated(once(together.response), 1.8).removal < max(removals)
-    assert (together.spill, together.taken) == (1, 2)
+    assert together.homogeneous == pytest.approx(risks[1])
+    assert together.structured == pytest.approx((1.0, 0.0, 0.0))

@@ -75,7 +75,7 @@ def test_the_network_is_told_the_noise_of_each_image(series, tiny_model, monkeyp
 
 def test_noise_falls_as_asked_and_signal_stays(series, tiny_model, monkeypatch):
     monkeypatch.setattr(prepare, "SIDE_2D", SIDE)  # pixel by pixel the tiny network removes three quarters of it
-    monkeypatch.setattr(calibrate, "MOST_SPILL", math.inf)  # and edges with it
+    monkeypatch.setattr(calibrate, "MOST_RISK", math.inf)  # and edges with it
     measured = []
     for wanted in (1.0, 1.3, 1.7):
         done = enhance(series, lucidmr.Enhancement(noise_reduction=wanted), model=tiny_model)

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from lucidmr.enhance.respond import WINDOW, Asking, windows_on
+from lucidmr.enhance.risk import ORIGINAL
 from lucidmr.physics.image_noise import homogeneity, homogeneous_mask
 from noisy_head import phantom
 
@@ -66,9 +67,10 @@ def test_behaviour_is_that_of_the_network():
     # A local mean over 225 pixels leaves all but the finest noise to the difference: 1 / (1 - 0.6).
     assert found.response.noise_reduction(1.0) == pytest.approx(2.5, rel=0.02)
     assert found.response.noise_reduction(0.0) == pytest.approx(1.0, abs=1e-4)
+    # A part 0.6 of all noise goes, 0.4 of it stays: 0.16 of its power.
+    assert found.homogeneous(1.0) == pytest.approx(0.16, abs=0.05)
     # The phantom's edges differ from a local mean.
-    assert found.spill > 1.3
-    assert found.taken == pytest.approx(0.6, rel=0.1)
+    assert found.structured(1.0) > 2.0
 
 
 def test_a_second_pass_goes_on_where_the_first_ended():
@@ -92,10 +94,10 @@ def test_a_second_pass_goes_on_where_the_first_ended():
 def test_the_first_pass_may_spare_structure():
     asking = Asking(network(0.6), no_details, *given_and_noisy(), nothing)
     everywhere, sparing = asking.start(False)(1.0), asking.start(True)(1.0)
-    assert sparing.spill < 0.7 * everywhere.spill
+    assert sparing.structured(1.0) < 1.0 < everywhere.structured(1.0)
     assert 1.5 < sparing.response.noise_reduction(1.0) < everywhere.response.noise_reduction(1.0)
     # Starting anew forgets what was before.
-    assert asking.start(False)(1.0).taken == everywhere.taken
+    assert asking.start(False)(1.0).homogeneous == everywhere.homogeneous
 
 
 def test_more_draws_of_noise_tell_more_surely():
@@ -150,4 +152,4 @@ def test_an_image_without_body_shows_nothing():
     empty = torch.zeros(1, 300, 300)
     found = Asking(network(0.6), no_details, (empty, empty), (empty, empty), nothing).start(False)(1.0)
     assert len(found.response.given) == 0
-    assert found.spill == 0.0
+    assert found.structured == ORIGINAL

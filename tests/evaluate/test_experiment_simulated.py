@@ -1,12 +1,13 @@
 """Specimens and the simulated experiments, roughly, on phantoms and a tiny network."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
 import torch
 
-from lucidmr.context import Enhancement
+from lucidmr.context import Directions, Enhancement
 from lucidmr.errors import LucidError
 from lucidmr.evaluate.bench import Bench, load_plain
 from lucidmr.evaluate.experiments.acceleration import TABLE_2, sampling
@@ -15,7 +16,12 @@ from lucidmr.evaluate.experiments.pairs import WITHOUT, pairs
 from lucidmr.evaluate.experiments.protocols import TABLE_1
 from lucidmr.evaluate.experiments.protocols import sampling as sampling_of_setting
 from lucidmr.evaluate.experiments.trust import trust
+from lucidmr.evaluate.simulated import simulated_series
 from lucidmr.evaluate.specimens import acquire, enhanced, phantom_volume, specimens
+from lucidmr.pairs.describe import acquisition_of
+from lucidmr.physics.fourier import IN_PLANE, to_image
+from lucidmr.physics.noise import complex_noise
+from lucidmr.physics.phantoms import anatomy_phantom, kspace
 from lucidmr.physics.sampling import AxisSampling, plane_mask
 from lucidmr.reconstruct.settings import Reconstruction
 
@@ -30,6 +36,24 @@ def test_without_data_there_are_phantoms(bench):
     assert [one.name for one in found] == ["phantom 1", "phantom 2"]
     assert notes == []
     assert all(one.scan.noise_sd == 0.0 for one in found)
+
+
+def test_only_what_is_clean_is_a_truth_and_thin_slices_are_averaged(bench, tmp_path):
+    head = to_image(kspace(anatomy_phantom(), 160, 128), IN_PLANE).real
+    noise = complex_noise((5, 160, 128), 0.03, torch.Generator().manual_seed(0))
+    images = 500 * (head + noise).abs()
+    matrix = Directions(160.0, 128.0, 5.0)
+    thin = acquisition_of(phantom_volume(bench).full)
+    told = replace(thin, matrix=matrix, elliptical=False)
+    volume = simulated_series(images, told, (1.0, 1.5, 1.5), tmp_path / "volume")
+    slices = simulated_series(images, replace(told, three_dimensional=False), (1.0, 1.5, 1.5), tmp_path / "slices")
+    for one in (volume, slices):
+        one.headers[0].Manufacturer = "a vendor"  # our own simulations are no truths
+    found, notes = specimens(replace(bench, series={"volume": volume, "slices": slices}), 4)
+    assert [one.name for one in found] == ["volume"]
+    assert len(notes) == 1
+    assert re.match(r"slices: too noisy to be a truth \([3-5]\.\d% of tissue\)", notes[0])
+    assert found[0].spacing == (5.0, 1.5, 1.5)
 
 
 def test_noise_per_sample_is_noise_per_pixel_of_a_full_scan(bench):

@@ -8,7 +8,7 @@ import torch
 from lucidmr.physics.analytic import Ellipse, Rectangle, kspace
 from lucidmr.physics.fourier import IN_PLANE, resize_kspace, to_image
 from lucidmr.physics.noise import complex_noise
-from lucidmr.raw.pseudo import MAX_COILS, NativeSlices, native_slices, pseudo_raw, synthetic_raw
+from lucidmr.raw.pseudo import MAX_COILS, NativeSlices, native_slices, pseudo_raw, synthetic_raw, thick_slices
 from lucidmr.raw.volume import Volume
 from lucidmr.reconstruct.combine import root_sum_of_squares, sensitivity_weighted
 from properties import seeded
@@ -130,3 +130,21 @@ def test_synthetic_scans_are_small_and_without_noise(is_3d: bool) -> None:
         assert min(scan.matrix[1:]) >= 64
         assert scan.kspace.numel() <= (4e6 if is_3d else 2.5e5)
     assert torch.equal(scan.kspace, synthetic_raw(is_3d, seeded(3)).kspace)
+
+
+@pytest.mark.parametrize(("distance", "together"), [(1.0, 5), (1.2, 4), (2.6, 1), (0.2, 10), (None, 1), (0.0, 1)])
+def test_thin_slices_make_thick_ones_with_less_noise(distance: float | None, together: int) -> None:
+    images = 1.0 + 0.1 * torch.randn(11, 64, 64, generator=seeded(0))
+    thin = NativeSlices(images, 0.1, 1.0, "v", is_volume=True, distance=distance)
+    thick = thick_slices(thin, 5.0 if distance != 0.2 else 2.0)
+    assert len(thick.images) == 11 // together
+    torch.testing.assert_close(thick.images[0], images[:together].mean(0))
+    assert thick.noise_sd == pytest.approx(0.1 / together**0.5)
+    assert float(thick.images.std()) == pytest.approx(thick.noise_sd, rel=0.02)
+    assert thick.distance == (pytest.approx(distance * together) if distance else distance)
+
+
+def test_the_distance_of_native_slices_is_known() -> None:
+    volume = stored_volume((96, 80), (128, 112))
+    slices = [native_slices(replace(volume, spacing=spacing)) for spacing in (None, (4.0, 1.0, 1.0))]
+    assert [one.distance for one in slices if one is not None] == [None, 4.0]

@@ -6,13 +6,13 @@ weak extra noise (as in :mod:`lucidmr.enhance.probe`) tells for every share whic
 homogeneous tissue, and the share that gives the wanted one is found without running the network again. Where even all
 of the predicted noise is too little, it is taken off, then what is not significant of what is left
 (:mod:`lucidmr.enhance.significance`), and then the network is asked again, pass by pass. That keeps more anatomy at the
-same noise reduction than telling the network of more noise at once (docs/results).
+same noise reduction than telling the network of more noise at once (docs/results). The dial goes as far as the image is
+estimated to be no further from its truth than the original (:mod:`lucidmr.enhance.risk`).
 """
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -21,9 +21,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from lucidmr.enhance.passes import REST
+from lucidmr.enhance.risk import Risk, mean_of
 from lucidmr.errors import LucidError
-from lucidmr.physics.image_noise import Tissue, local_mean
-from lucidmr.shapes import Image
+from lucidmr.physics.image_noise import local_mean
 
 MOST_REMOVAL: Final = 1.2
 """Little more than all of the predicted noise, as sharpening may amplify it. To take off more would exaggerate what was
@@ -33,16 +33,8 @@ MOST_PASSES: Final = 6
 AGAIN: Final = 3.0
 """How many times the noise that is left the network is told when it is asked again: what is left is what looks like
 anatomy, and told the truth the network would leave most of it."""
-MOST_SPILL: Final = 1.25
-"""What is taken for noise in the first pass beside structure over that in homogeneous tissue (root mean squares): noise
-is about as strong in both, 0.7 to 1.25 on series of all vendors; anatomy that is taken for noise is not."""
-MOST_TAKEN: Final = 1.7
-"""What is taken for noise over the noise that was found: more than there is cannot be noise. Half of all levels found
-are within 15 % of the true one, nine tenths 0.6 to 1.7 times as high."""
-LEAST_AT_FIRST: Final = 1.28
-"""Noise reduction that the first pass must be able to give before another is made. A network that finds next to no
-noise when it is told how much there is takes the image for anatomy, and is not pressed: what it found then, on images
-of little noise, was anatomy: they give up to 1.26, noisy ones 1.30 and more."""
+MOST_RISK: Final = 1.0
+"""Estimated mean squared error over that of the original: what takes more anatomy than noise is not done."""
 
 
 class Response(NamedTuple):
@@ -156,17 +148,17 @@ class DialMap:
 
 
 class Behaviour(NamedTuple):
-    """What the network does to an image's noise in one pass and those before it.
+    """What the network does to an image in one pass and those before it.
 
     Attributes:
         response: To weak extra noise, in homogeneous tissue.
-        spill: How much stronger what is taken for noise is beside structure (see :func:`spill`).
-        taken: All that is taken for noise over the extra noise, in homogeneous tissue (root mean squares).
+        homogeneous: Risk in homogeneous tissue.
+        structured: Risk beside structure.
     """
 
     response: Response
-    spill: float
-    taken: float
+    homogeneous: Risk
+    structured: Risk
 
 
 class _Pass(NamedTuple):
@@ -191,8 +183,9 @@ def unmeasured(wanted: float, share: float) -> Calibration:
 class Calibrator:
     """Sets the dial on one image to whatever is wanted; passes are made when they are needed, each once.
 
-    Where anatomy is taken for noise, the first pass is made once more and spares structure. The second does without the
-    network. No further pass is made that takes more than there is noise, nor any where the first hardly finds any.
+    Where the first pass takes more anatomy than noise beside structure, it is made once more and spares structure. The
+    second and the last do without the network. A pass that would take more anatomy than noise in homogeneous tissue
+    stops short of it, and is the last.
 
     Args:
         start: Starts with the first pass, told whether it is to spare structure, and gives what asks the network: told
@@ -235,55 +228,34 @@ class Calibrator:
         """One pass after the other, as many as may be made; none for an image without homogeneous tissue."""
         ask = self._start(False)
         found = ask(1.0)
-        self._sparing = found.spill > MOST_SPILL
+        self._sparing = found.structured(1.0) > MOST_RISK
         if self._sparing:
             ask = self._start(True)
             found = ask(1.0)
         if not len(found.response.given):
             return
-        first = _pass(1.0, found)
-        yield first
-        found = ask(REST)
-        yield _pass(REST, found)
-        if first.reach < LEAST_AT_FIRST:
-            return
-        for _ in range(MOST_PASSES - 1):
-            told = AGAIN / found.response.noise_reduction(1.0)
-            found = ask(told)
-            if found.taken > MOST_TAKEN:
+        yield _pass(1.0, found)
+        for asked in (False, *[True] * (MOST_PASSES - 1), False):
+            if found.homogeneous(1.0) > MOST_RISK:
                 return
+            told = AGAIN / found.response.noise_reduction(1.0) if asked else REST
+            found = ask(told)
             yield _pass(told, found)
 
 
 def _pass(told: float, found: Behaviour) -> _Pass:
-    return _Pass(told, found.response, *_reach(found.response))
+    return _Pass(told, found.response, *_reach(found.response, found.homogeneous.most(MOST_RISK)))
 
 
 def pooled(behaviours: Sequence[Behaviour]) -> Behaviour:
     """The behaviour on several images together."""
-    responses, spilt, taken = zip(*behaviours, strict=True)
-    return Behaviour(Response(*map(torch.cat, zip(*responses, strict=True))), median(spilt), median(taken))
+    responses, *risks = zip(*behaviours, strict=True)
+    return Behaviour(Response(*map(torch.cat, zip(*responses, strict=True))), *(mean_of(list(each)) for each in risks))
 
 
-def spill(noise: Image, tissue: Tissue) -> float:
-    """How much stronger what is taken for noise is beside structure than in homogeneous tissue.
-
-    Args:
-        noise: What is taken for noise.
-        tissue: Where to look.
-
-    Returns:
-        Ratio of root mean squares, of structured over homogeneous tissue; 0 where one of them is missing.
-    """
-    if not all(bool(where.any()) for where in tissue):
-        return 0.0
-    homogeneous, structured = (float(noise[where].square().mean()) for where in tissue)
-    return math.sqrt(structured / max(homogeneous, 1e-20))
-
-
-def _reach(response: Response) -> tuple[float, float]:
-    """The share of predicted noise whose removal reduces the noise most, and by how much."""
-    shares = [MOST_REMOVAL * step / 25 for step in range(26)]
+def _reach(response: Response, most: float) -> tuple[float, float]:
+    """The share of predicted noise, up to ``most``, whose removal reduces the noise most, and by how much."""
+    shares = [min(most, MOST_REMOVAL) * step / 25 for step in range(26)]
     reached = [response.noise_reduction(share) for share in shares]
     best = max(range(len(shares)), key=reached.__getitem__)
     return shares[best], reached[best]
@@ -291,11 +263,11 @@ def _reach(response: Response) -> tuple[float, float]:
 
 def _knee(reach: float) -> float:
     """Up to here the dial is exact."""
-    return 1.0 + 0.8 * (reach - 1.0)
+    return 1.0 + 0.9 * (reach - 1.0)
 
 
 def within_reach(wanted: float, reach: float) -> float:
-    """The wanted factor up to four fifths of the reach, then a smooth approach to it: strictly rising, below it."""
+    """The wanted factor up to nine tenths of the reach, then a smooth approach to it: strictly rising, below it."""
     knee = _knee(reach)
     if wanted <= knee or reach <= 1.0:
         return min(wanted, reach)

@@ -13,8 +13,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from lucidmr.enhance.calibrate import Behaviour, response_of, spill
+from lucidmr.enhance.calibrate import Behaviour, response_of
 from lucidmr.enhance.passes import Passes, Rest
+from lucidmr.enhance.risk import ORIGINAL, risk_of
 from lucidmr.physics.image_noise import Tissue, homogeneity, local_mean, tissue_of
 from lucidmr.shapes import Image, Mask
 
@@ -65,8 +66,7 @@ class Asking:
 
         Returns:
             What makes one pass after the other, the network told so many times the noise found (:data:`REST` does
-            without it); behaviour is empty and
-            0 where the image has no body.
+            without it); the response is empty where the image has no body.
         """
         whole = self._images[0].shape
         passes = Passes(self._network, self._stacks, lambda: self._homogeneity, whole, self._rest, sparing)
@@ -75,7 +75,7 @@ class Asking:
         def ask(told: float) -> Behaviour:
             if not self._windows:
                 nothing = torch.zeros_like(self._images[0])
-                return Behaviour(response_of(nothing, nothing, nothing, self._tissue.homogeneous), 0.0, 0.0)
+                return Behaviour(response_of(nothing, nothing, nothing, nothing > 0), ORIGINAL, ORIGINAL)
             parts = passes(told)
             return self._behaviour(given, passes.asked[:, 0], parts)
 
@@ -88,15 +88,16 @@ class Asking:
 
     def _behaviour(self, given: Windows, asked: Windows, parts: Float[Tensor, "window part h w"]) -> Behaviour:
         """What a pass does that was given the noise and asked about what is left of it."""
-        noise = parts[:, 0]
-        changes = [self._change(values) for values in (given, asked + self._details(parts), noise)]
-        response = response_of(changes[0], changes[1], changes[2], self._tissue.homogeneous)
-        without_extra = self._by_image(given - (asked - noise))[0]
-        # What is smooth of it is the noise floor coming down.
-        taken = self._placed(without_extra)
-        taken = taken - local_mean(taken)
-        times = (taken[self._tissue.homogeneous].square().mean() / response.given.mean()).sqrt()
-        return Behaviour(response, spill(taken, self._tissue), float(times))
+        noise, gone = parts[:, 0], given - asked
+        extra, kept, of_noise, of_gone = map(self._change, (given, asked + self._details(parts), noise, gone))
+        response = response_of(extra, kept, of_noise, self._tissue.homogeneous)
+        removed = self._rough(gone), self._rough(noise)
+        return Behaviour(response, *(risk_of(*removed, extra, of_gone, of_noise, where) for where in self._tissue))
+
+    def _rough(self, values: Windows) -> Image:
+        """What of the first image is not smooth; what is smooth of the noise is its floor coming down."""
+        placed = self._placed(self._by_image(values)[0])
+        return placed - local_mean(placed)
 
     def _cut(self, stacks: Sequence[Stack]) -> Float[Tensor, "window slice h w"]:
         """The windows of all stacks, those of the first one first."""

@@ -1,7 +1,7 @@
 """Anatomy whose truth is known: real scans that are clean enough and phantoms, acquired anew by any protocol.
 
-What a specimen's own noise is counts as anatomy: it is in the truth. Specimens that are noisier than a few percent of
-tissue are passed over.
+What a specimen's own noise is counts as anatomy: it is in the truth. So thin slices are averaged into thick ones, and
+specimens that are noisier than a few percent of tissue are passed over.
 """
 
 from collections.abc import Iterator
@@ -18,8 +18,9 @@ from lucidmr.context import Acquisition, Enhancement, encode
 from lucidmr.degrade.draw import Degradation
 from lucidmr.dicom.series import ImageSeries
 from lucidmr.dicom.values import text
+from lucidmr.enhance.noise import measure_noise
 from lucidmr.enhance.pipeline import EnhancedSeries
-from lucidmr.evaluate.bench import Bench, middle
+from lucidmr.evaluate.bench import THICK_MM, Bench, middle
 from lucidmr.evaluate.fidelity import nrmse, psnr, ssim
 from lucidmr.evaluate.simulated import simulated_series
 from lucidmr.pairs.describe import acquisition_of
@@ -30,14 +31,15 @@ from lucidmr.physics.fourier import IN_PLANE, resize_kspace, to_image, to_kspace
 from lucidmr.physics.phantoms import anatomy_phantom, anatomy_phantom_3d, kspace, kspace_3d
 from lucidmr.physics.sampling import AxisSampling, Sampling
 from lucidmr.physics.spectrum import typical_signal
-from lucidmr.raw.pseudo import NativeSlices, native_slices
+from lucidmr.raw.pseudo import NativeSlices, native_slices, thick_slices
 from lucidmr.raw.scan import RawScan
 from lucidmr.raw.volume import Volume
+from lucidmr.reconstruct.combine import root_sum_of_squares
 from lucidmr.reconstruct.settings import Reconstruction
 from lucidmr.shapes import Image
 
-_CLEAN: Final = 0.025
-"""Most noise of a specimen, relative to tissue."""
+_CLEAN: Final = 0.03
+"""Most noise of a specimen, relative to tissue: the least that is added."""
 _COILS: Final = 8
 _COILS_3D: Final = 12
 _FIELD_OF_VIEW_MM: Final = 220.0
@@ -106,29 +108,45 @@ def specimens(bench: Bench, count: int) -> tuple[list[Specimen], list[str]]:
     found: list[Specimen] = []
     notes: list[str] = []
     for name, slices, spacing in _measured(bench):
-        image = slices.images[len(slices.images) // 2] / slices.signal
-        if slices.noise_sd > _CLEAN * slices.signal:
-            notes.append(f"{name}: too noisy to be a truth ({slices.noise_sd / slices.signal:.0%} of tissue)")
-        else:
-            found.append(Specimen(name, received(image[None], _COILS, bench.generator(name), name), spacing))
+        image = (slices.images[len(slices.images) // 2] / slices.signal)[None]
+        if _is_clean(image, 1.0, name, notes):
+            found.append(Specimen(name, received(image, _COILS, bench.generator(name), name), spacing))
     planes = (scan for scan in bench.scans if scan.matrix[0] == 1 and scan.sampling is None)
-    clean = (scan for scan in planes if scan.noise_sd <= _CLEAN * scan.signal)
+    clean = (scan for scan in planes if _is_clean(_seen_by_all(scan), scan.signal, scan.source, notes))
     found += [Specimen(scan.source, scan, _spacing(scan.matrix)) for scan in clean]
     return (_spread(found, count) if found else _phantoms(bench, count)), notes
 
 
+def _is_clean(image: Image, signal: float, name: str, notes: list[str]) -> bool:
+    """Whether the noise of an image is faint enough to count as anatomy; where not, that is noted."""
+    share = measure_noise(image).sd / signal
+    if share > _CLEAN:
+        notes.append(f"{name}: too noisy to be a truth ({share:.1%} of tissue)")
+    return share <= _CLEAN
+
+
+def _seen_by_all(scan: RawScan) -> Image:
+    """What the coils of a scan see together."""
+    return root_sum_of_squares(to_image(scan.kspace)).real
+
+
 def volume(bench: Bench) -> Specimen:
-    """A volume to acquire in 3D: the largest clean one of the data, or a phantom."""
+    """A volume to acquire in 3D: the cleanest of the data that is clean enough, or a phantom."""
+    noises = dict[str, float]()
+    found = dict[str, tuple[Image, ImageSeries]]()
     for name, series in bench.series.items():
         if bench.quick or not _is_3d(series) or series.depth < _PARTITIONS:
             continue
         slices = native_slices(_volume_of(series, list(series.stacks[0])))
-        if slices is not None and slices.noise_sd <= _CLEAN * slices.signal:
-            partitions = middle(len(slices.images), _PARTITIONS)
-            images = _coarse(slices.images[partitions] / slices.signal)
-            matrix = (images.shape[1], images.shape[2])
-            return Specimen(name, received(images, _COILS_3D, bench.generator(name), name), _spacing_of(series, matrix))
-    return phantom_volume(bench)
+        if slices is not None:
+            images = _coarse(slices.images[middle(len(slices.images), _PARTITIONS)] / slices.signal)
+            found[name], noises[name] = (images, series), measure_noise(images).sd
+    name = min(noises, key=noises.__getitem__, default="")
+    if not name or noises[name] > _CLEAN:
+        return phantom_volume(bench)
+    images, series = found[name]
+    matrix = (images.shape[1], images.shape[2])
+    return Specimen(name, received(images, _COILS_3D, bench.generator(name), name), _spacing_of(series, matrix))
 
 
 def phantom_volume(bench: Bench) -> Specimen:
@@ -219,13 +237,23 @@ def quality(image: Image, truth: Image) -> Quality:
 
 
 def _measured(bench: Bench) -> Iterator[tuple[str, NativeSlices, tuple[float, float, float]]]:
-    """The middle images of every series on the matrix that was acquired."""
+    """The middle images of every series on the matrix that was acquired, those of a volume as a thick slice."""
     for name, series in bench.series.items():
-        stack = series.stacks[0]
-        slices = native_slices(_volume_of(series, [stack[index] for index in middle(len(stack), 3)]))
+        stack, distance = series.stacks[0], _distance(series)
+        count = max(3, int(THICK_MM / distance)) if distance else 3
+        slices = native_slices(_volume_of(series, [stack[index] for index in middle(len(stack), count)]))
         if slices is not None and text(series.headers[0], "Manufacturer") != "Lucid MR":
             n_freq, n_phase = slices.images.shape[-2:]
-            yield name, slices, _spacing_of(series, (n_freq, n_phase))
+            thick = thick_slices(replace(slices, distance=distance), THICK_MM)
+            yield name, thick, _spacing_of(series, (n_freq, n_phase))
+
+
+def _distance(series: ImageSeries) -> float | None:
+    """Between the partitions of a volume, mm; ``None`` where slices stand alone."""
+    places = [series.geometry(index) for index in series.stacks[0][:2]]
+    if not _is_3d(series) or len(places) < 2 or places[0] is None or places[1] is None:
+        return None
+    return abs(places[1].distance - places[0].distance) or None
 
 
 def _volume_of(series: ImageSeries, numbers: list[int]) -> Volume:

@@ -39,6 +39,7 @@ class NativeSlices:
         signal: Typical tissue value.
         source: Name for provenance.
         is_volume: Whether they lie so near each other that they may be a 3D acquisition.
+        distance: From one to the next, mm; ``None`` where it is unknown.
     """
 
     images: Float[Tensor, "slice freq phase"]
@@ -46,6 +47,7 @@ class NativeSlices:
     signal: float
     source: str
     is_volume: bool = False
+    distance: float | None = None
 
 
 def native_slices(volume: Volume) -> NativeSlices | None:
@@ -74,7 +76,8 @@ def native_slices(volume: Volume) -> NativeSlices | None:
     if min(matrix[1:]) < LEAST_MATRIX:
         return None
     native = _resized(images, (matrix[0], matrix[1], matrix[2]))
-    return NativeSlices(native, noise_level(native), typical_signal(native), volume.source, is_volume)
+    distance = volume.spacing[0] * len(images) / len(native) if volume.spacing else None
+    return NativeSlices(native, noise_level(native), typical_signal(native), volume.source, is_volume, distance)
 
 
 def pseudo_raw(slices: NativeSlices, chosen: int | slice, generator: Generator, augment: bool = False) -> RawScan:
@@ -110,6 +113,27 @@ def _thick_slice(slices: NativeSlices, first: int, partitions: int) -> tuple[Ten
     """The mean of some adjacent slices, as a thicker one shows them, and its noise: thick slices are the cleanest."""
     together = slices.images[first : first + partitions]
     return together.mean(0, keepdim=True), slices.noise_sd / sqrt(len(together))
+
+
+def thick_slices(slices: NativeSlices, thickness: float) -> NativeSlices:
+    """Adjacent slices of a volume averaged into thick ones, as a 2D acquisition shows them: with less noise.
+
+    Args:
+        slices: Native slices.
+        thickness: At most that of a thick slice, mm.
+
+    Returns:
+        The thick slices; the same ones where two are not to be had within that, or no distance is known.
+    """
+    if not slices.distance:
+        return slices
+    together = min(int(thickness / slices.distance), len(slices.images))
+    if together < 2:
+        return slices
+    starts = range(0, len(slices.images) - together + 1, together)
+    thick = torch.cat([_thick_slice(slices, first, together)[0] for first in starts])
+    noise_sd, distance = slices.noise_sd / sqrt(together), slices.distance * together
+    return NativeSlices(thick, noise_sd, typical_signal(thick), slices.source, distance=distance)
 
 
 @dataclass(frozen=True)
