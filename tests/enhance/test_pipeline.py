@@ -73,6 +73,28 @@ def test_the_network_is_told_the_noise_of_each_image(series, tiny_model, monkeyp
     assert [context.noise for context in told] == pytest.approx(wanted)
 
 
+def test_no_more_noise_is_believed_than_the_network_answers(series, tiny_model, monkeypatch):
+    found = enhance(series, model=tiny_model).noise(0)
+    for too_high in (3.0, 10.0):
+        wrong = replace(found, sd=20.0 * too_high)
+        monkeypatch.setattr(pipeline, "measure_noise", lambda *_, wrong=wrong: wrong)
+        # Of noise of 20 at most a quarter more is believed, and of what edges add.
+        assert 18.0 < enhance(series, model=tiny_model).noise(0).sd < 32.0
+    faint = replace(found, sd=10.0)
+    monkeypatch.setattr(pipeline, "measure_noise", lambda *_: faint)
+    assert enhance(series, model=tiny_model).noise(0) == faint
+
+
+def test_what_lies_beyond_k_space_is_left_out():
+    rows, columns = torch.arange(96)[:, None], torch.arange(96)
+    own = torch.cos(2 * math.pi * (0.12 * rows + 0.05 * columns))  # acquired up to 0.15 and 0.2 cycles per pixel
+    board = (-1.0) ** (rows + columns)
+    kept = pipeline._in_band((own + board)[None, None], (0.3, 0.4))[0, 0]
+    inside = (slice(12, -12), slice(12, -12))
+    assert float((kept - own)[inside].abs().max()) < 0.1
+    assert torch.equal(pipeline._in_band(board[None, None], (0.7, 1.0)), board[None, None])
+
+
 def test_noise_falls_as_asked_and_signal_stays(series, tiny_model, monkeypatch):
     monkeypatch.setattr(prepare, "SIDE_2D", SIDE)  # pixel by pixel the tiny network removes three quarters of it
     monkeypatch.setattr(calibrate, "MOST_RISK", math.inf)  # and edges with it

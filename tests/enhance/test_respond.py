@@ -73,6 +73,18 @@ def test_behaviour_is_that_of_the_network():
     assert found.structured(1.0) > 2.0
 
 
+@pytest.mark.parametrize("weaker", [1.0, 0.5, 0.1])
+def test_how_much_of_the_noise_is_the_images_own(weaker):
+    image = torch.ones(1, 256, 256) * disc((256, 256), (128, 128), 100)
+    first, extra = 0.02 * torch.randn(2, *image.shape, generator=torch.Generator().manual_seed(3))
+    noisy = image + weaker * first
+    images = [noisy, noisy + extra]
+    found = Asking(network(0.6), no_details, images, images, nothing).start(False)(1.0)
+    assert found.shown == pytest.approx(weaker, rel=0.05)
+    # A network that does not answer noise at all tells nothing.
+    assert Asking(network(0.0), no_details, images, images, nothing).start(False)(1.0).shown == float("inf")
+
+
 def test_a_second_pass_goes_on_where_the_first_ended():
     told = []
 

@@ -160,6 +160,16 @@ class Behaviour(NamedTuple):
     homogeneous: Risk
     structured: Risk
 
+    @property
+    def shown(self) -> float:
+        """Most that the noise of the image can be, over the extra noise, as the first pass shows it.
+
+        What is taken for noise over what is taken of the extra noise, root mean squares in homogeneous tissue; anatomy
+        that is taken for noise makes it larger. Infinite where nothing is taken of the extra noise.
+        """
+        of_extra = float(self.response.noise.mean() / self.response.given.mean())
+        return math.sqrt(self.homogeneous.curvature / of_extra) if of_extra > 0.0 else math.inf
+
 
 class _Pass(NamedTuple):
     """A pass that the dial may end with: the share ``best`` of its noise gives the most, ``reach``."""

@@ -1,5 +1,6 @@
 """One series in, one enhanced series out: header to context, standardize, network, restore."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -41,6 +42,12 @@ Images = Iterator[NDArray[np.float32]]
 _ENOUGH_SAMPLES: Final = 2**13
 """Acquired samples of extra noise that the dial is set by: the dial of 64 x 64 images was 20 % off by chance alone."""
 _MOST_DRAWS: Final = 4
+_CORRECTIONS: Final = 3
+_MOST_ABOVE: Final = 1.25
+"""Times the noise that the network's answer bears out: so much is believed, as the network does not answer added noise
+quite as it does the image's own."""
+_BEYOND: Final = 1.5
+"""Times the acquired k-space that predictions may have: interpolation is smooth there, and all of the band is kept."""
 _CALIBRATION_SEED: Final = 1
 _MEASURING_SEED: Final = 2
 
@@ -116,9 +123,18 @@ class EnhancedSeries:
             alike, some = self._alike(index)
             images = torch.cat([middle(self._neighbours.stored(number)) for number in some])
             most = extents_of(self.acquisition, self.standardization.matrix, self.facts.filled_phase.value)
-            found = measure_noise(self._oriented(images), most)
+            found = self._borne_out(some, measure_noise(self._oriented(images), most))
             self.noises.update(dict.fromkeys(alike, found))
         return self.noises[index]
+
+    def _borne_out(self, on: Sequence[int], noise: NoiseEstimate) -> NoiseEstimate:
+        """The noise, but no more of it than the network's answer bears out (see :attr:`Behaviour.shown`)."""
+        for _ in range(_CORRECTIONS if noise.sd > 0 else 0):
+            most = _MOST_ABOVE * pooled([one.start(False)(1.0) for one in self._askings(on, noise)]).shown
+            if most >= 1.0:
+                break
+            noise = replace(noise, sd=most * noise.sd)
+        return noise
 
     def _alike(self, index: int) -> tuple[Sequence[int], Sequence[int]]:
         """Images that share noise and dial with this one, and some of them that stand for all."""
@@ -157,7 +173,7 @@ class EnhancedSeries:
 
         def network(stacks: Tensor, told: float) -> Tensor:
             most = bias if stacks is stack else 0.0  # the floor comes down in the first pass
-            return _without_mean(self._network(stacks, self._told(told * dial.noise.sd)), body[:, None], most)
+            return _without_mean(self._answer(stacks, told, dial.noise), body[:, None], most)
 
         rest, sparing = self._rest(dial.noise), dial.calibration.sparing
         passes = Passes(network, stack, lambda: homogeneity(image)[:, None], image.shape[-2:], rest, sparing)
@@ -166,9 +182,20 @@ class EnhancedSeries:
 
     def _rest(self, noise: NoiseEstimate) -> Rest:
         """What of standardized images is not significant (see :class:`Passes`)."""
+        return partial(insignificant, noise_sd=noise.sd / self.standardization.scale, density=self._density(noise))
+
+    def _density(self, noise: NoiseEstimate) -> tuple[float, float]:
+        """Acquired pixels per pixel of the grid along (freq, phase)."""
         how, extents = self.standardization, (noise.extent_freq, noise.extent_phase)
         freq, phase = (min(1.0, n * share / fine) for n, share, fine in zip(how.matrix, extents, how.grid, strict=True))
-        return partial(insignificant, noise_sd=noise.sd / how.scale, density=(freq, phase))
+        return freq, phase
+
+    def _answer(self, stacks: Float[Tensor, "b slice h w"], told: float, noise: NoiseEstimate) -> Tensor:
+        """Noise and details that the network finds, told so many times the noise, within their parts of k-space."""
+        parts = self._network(stacks, self._told(told * noise.sd))
+        freq, phase = self._density(noise)
+        wanted = freq * self.enhancement.gain_freq, phase * self.enhancement.gain_phase
+        return torch.cat([_in_band(parts[:, :1], (freq, phase)), _in_band(parts[:, 1:], wanted)], 1)
 
     def _network(self, stacks: Float[Tensor, "b slice h w"], told: ContextVectors) -> Float[Tensor, "b part h w"]:
         """Noise and details of standardized slices, in the fastest precision that the device has."""
@@ -215,14 +242,13 @@ class EnhancedSeries:
         noise = self.noise(index)
         if noise.sd <= 0:
             raise ValueError(f"image {index} shows no noise")
-        return self._asking(index, noise, self._draws(noise)).start(False)(1.0).response
+        return self._askings((index,), noise)[0].start(False)(1.0).response
 
     def _calibrator(self, on: Sequence[int], noise: NoiseEstimate) -> Calibrator:
         """What asks the network about some images together; kept where it is to be."""
         if self.calibrators is not None and on[0] in self.calibrators:
             return self.calibrators[on[0]]
-        draws = self._draws(noise, len(on))
-        asking = [self._asking(index, noise, draws) for index in on]
+        asking = self._askings(on, noise)
 
         def start(sparing: bool) -> Callable[[float], Behaviour]:
             ask = [one.start(sparing) for one in asking]
@@ -233,6 +259,11 @@ class EnhancedSeries:
             self.calibrators[on[0]] = made
         return made
 
+    def _askings(self, on: Sequence[int], noise: NoiseEstimate) -> list[Asking]:
+        """What sends some images that share their noise through the network."""
+        draws = self._draws(noise, len(on))
+        return [self._asking(index, noise, draws) for index in on]
+
     def _asking(self, index: int, noise: NoiseEstimate, draws: int) -> Asking:
         """Weak extra noise of the image's own level and band, to be sent through the network."""
         generator = torch.Generator().manual_seed(_CALIBRATION_SEED)
@@ -242,7 +273,7 @@ class EnhancedSeries:
         stacks = [self._neighbours.standardized(index), *noisy]
 
         def network(stacks: Tensor, told: float) -> Tensor:
-            return self._network(stacks, self._told(told * noise.sd))
+            return self._answer(stacks, told, noise)
 
         def details(parts: Tensor) -> Tensor:
             return torch.cat(gated_details(parts, _vector(self.context)), 1).sum(1)
@@ -250,7 +281,7 @@ class EnhancedSeries:
         own = [self._in_own_units(middle(stack)) for stack in stacks]
         return Asking(network, details, own, stacks, self._rest(noise))
 
-    def _draws(self, noise: NoiseEstimate, images: int = 1) -> int:
+    def _draws(self, noise: NoiseEstimate, images: int) -> int:
         """How often to draw extra noise: the fewer samples images have, the more of it chance decides."""
         freq, phase = self.standardization.matrix
         samples = images * freq * noise.extent_freq * phase * noise.extent_phase
@@ -397,6 +428,20 @@ def enhance(
 
 def _vector(context: Context) -> Float[Tensor, "1 field"]:
     return torch.tensor([context.vector])
+
+
+def _in_band(images: Float[Tensor, "b part h w"], density: tuple[float, float]) -> Float[Tensor, "b part h w"]:
+    """Images without what lies far beyond their k-space.
+
+    The stem puts neighbouring pixels side by side, so the network leaves traces of its grid there, more with each pass.
+
+    Args:
+        images: On the network's grid.
+        density: Pixels that hold what they may show, per pixel of the grid along (freq, phase).
+    """
+    height, width = images.shape[-2:]
+    band = tuple(math.ceil(min(1.0, _BEYOND * share) * n) for share, n in zip(density, (height, width), strict=True))
+    return images if band == (height, width) else resample(resample(images, (band[0], band[1])), (height, width))
 
 
 def _without_mean(
