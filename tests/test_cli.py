@@ -29,7 +29,8 @@ def small_grid(monkeypatch):
     monkeypatch.setattr(prepare, "SIDE_2D", 96)
     monkeypatch.setattr(prepare, "SIDE_3D", 96)
     monkeypatch.setattr(pipeline, "fast_precision", lambda device: torch.float32)
-    monkeypatch.setattr(calibrate, "MOST_RISK", math.inf)  # the tiny network takes edges for noise
+    monkeypatch.setattr(calibrate, "MOST_BESIDE", math.inf)  # the tiny network takes edges for noise
+    monkeypatch.setattr(calibrate, "MOST_RISK", math.inf)
 
 
 @pytest.fixture

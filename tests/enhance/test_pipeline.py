@@ -97,7 +97,8 @@ def test_what_lies_beyond_k_space_is_left_out():
 
 def test_noise_falls_as_asked_and_signal_stays(series, tiny_model, monkeypatch):
     monkeypatch.setattr(prepare, "SIDE_2D", SIDE)  # pixel by pixel the tiny network removes three quarters of it
-    monkeypatch.setattr(calibrate, "MOST_RISK", math.inf)  # and edges with it
+    monkeypatch.setattr(calibrate, "MOST_BESIDE", math.inf)  # and edges with it
+    monkeypatch.setattr(calibrate, "MOST_RISK", math.inf)
     measured = []
     for wanted in (1.0, 1.3, 1.7):
         done = enhance(series, lucidmr.Enhancement(noise_reduction=wanted), model=tiny_model)
