@@ -38,6 +38,9 @@ MOST_RISK: Final = 1.25
 better than within 15 % on half of all images, and its square so much less well (docs/results)."""
 MOST_BESIDE: Final = 1.0
 """The same to which tissue beside structure may come in the first pass: there is more to lose."""
+LEAST_AT_FIRST: Final = 1.28
+"""Noise reduction that the first pass must be able to give before the network is asked again. Where it finds next to no
+noise, told how much there is, the noise is taken to be too high, and the risk with it: pressed, it took cortex."""
 
 
 class Response(NamedTuple):
@@ -198,7 +201,7 @@ class Calibrator:
 
     Where the first pass takes more anatomy than noise beside structure, it is made once more and spares structure. The
     second and the last do without the network. A pass that would bring homogeneous tissue further from its truth than
-    is allowed stops short of it, and is the last.
+    is allowed stops short of it, and is the last. Where the first hardly finds any the network is not asked again.
 
     Args:
         start: Starts with the first pass, told whether it is to spare structure, and gives what asks the network: told
@@ -247,9 +250,10 @@ class Calibrator:
             found = ask(1.0)
         if not len(found.response.given):
             return
-        yield _pass(1.0, found)
+        first = _pass(1.0, found)
+        yield first
         for asked in (False, *[True] * (MOST_PASSES - 1), False):
-            if found.homogeneous(1.0) > MOST_RISK:
+            if found.homogeneous(1.0) > MOST_RISK or (asked and first.reach < LEAST_AT_FIRST):
                 return
             told = AGAIN / found.response.noise_reduction(1.0) if asked else REST
             found = ask(told)
