@@ -7,6 +7,7 @@ specimens that are noisier than a few percent of tissue are passed over.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import inf, sqrt
+from operator import itemgetter
 from typing import Final
 
 import numpy as np
@@ -132,21 +133,19 @@ def _seen_by_all(scan: RawScan) -> Image:
 
 def volume(bench: Bench) -> Specimen:
     """A volume to acquire in 3D: the cleanest of the data that is clean enough, or a phantom."""
-    noises = dict[str, float]()
-    found = dict[str, tuple[Image, ImageSeries]]()
+    found = list[tuple[float, str, Image]]()
     for name, series in bench.series.items():
         if bench.quick or not _is_3d(series) or series.depth < _PARTITIONS:
             continue
         slices = native_slices(_volume_of(series, list(series.stacks[0])))
         if slices is not None:
             images = _coarse(slices.images[middle(len(slices.images), _PARTITIONS)] / slices.signal)
-            found[name], noises[name] = (images, series), measure_noise(images).sd
-    name = min(noises, key=noises.__getitem__, default="")
-    if not name or noises[name] > _CLEAN:
+            found.append((measure_noise(images).sd, name, images))
+    if not found or (cleanest := min(found, key=itemgetter(0)))[0] > _CLEAN:
         return phantom_volume(bench)
-    images, series = found[name]
-    matrix = (images.shape[1], images.shape[2])
-    return Specimen(name, received(images, _COILS_3D, bench.generator(name), name), _spacing_of(series, matrix))
+    _, name, images = cleanest
+    spacing = _spacing_of(bench.series[name], (images.shape[1], images.shape[2]))
+    return Specimen(name, received(images, _COILS_3D, bench.generator(name), name), spacing)
 
 
 def phantom_volume(bench: Bench) -> Specimen:
