@@ -17,7 +17,7 @@ from pydicom.data import get_testdata_file
 
 from lucidmr import cli
 from lucidmr.dicom.create import Protocol, create_series
-from lucidmr.enhance import calibrate, pipeline, prepare
+from lucidmr.enhance import calibrate, parts, prepare
 from lucidmr.network.weights import adapted, save_weights
 from mixed_corpus import mixed_corpus
 
@@ -28,7 +28,7 @@ SIDE = 64
 def small_grid(monkeypatch):
     monkeypatch.setattr(prepare, "SIDE_2D", 96)
     monkeypatch.setattr(prepare, "SIDE_3D", 96)
-    monkeypatch.setattr(pipeline, "fast_precision", lambda device: torch.float32)
+    monkeypatch.setattr(parts, "fast_precision", lambda device: torch.float32)
     monkeypatch.setattr(calibrate, "MOST_BESIDE", math.inf)  # the tiny network takes edges for noise
     monkeypatch.setattr(calibrate, "MOST_RISK", math.inf)
 

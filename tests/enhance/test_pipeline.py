@@ -11,9 +11,9 @@ from lucidmr.context import Context
 from lucidmr.dicom.create import Protocol, create_series
 from lucidmr.dicom.geometry import Geometry
 from lucidmr.dicom.series import read_series
-from lucidmr.enhance import calibrate, pipeline, prepare
+from lucidmr.enhance import calibrate, parts, pipeline, prepare
 from lucidmr.enhance.passes import REST
-from lucidmr.enhance.pipeline import EnhancedSeries, enhance
+from lucidmr.enhance.pipeline import enhance
 from lucidmr.errors import LucidError
 from lucidmr.physics import phantoms
 from lucidmr.physics.image_noise import NoiseEstimate
@@ -27,7 +27,7 @@ def small_grid(monkeypatch):
     monkeypatch.setattr(prepare, "SIDE_2D", 192)
     monkeypatch.setattr(prepare, "SIDE_3D", 144)
     # The tiny network carries its image on a large offset, which bfloat16 cannot hold.
-    monkeypatch.setattr(pipeline, "fast_precision", lambda device: torch.float32)
+    monkeypatch.setattr(parts, "fast_precision", lambda device: torch.float32)
 
 
 def body(seed=0, noise=20.0):
@@ -55,13 +55,13 @@ def test_nothing_asked_changes_nothing(series, tiny_model):
 
 def test_the_network_is_told_the_noise_of_each_image(series, tiny_model, monkeypatch):
     told = []
-    network = EnhancedSeries._network
+    predicted = pipeline.predicted
 
-    def listening(self, stacks, vector):
+    def listening(network, stacks, vector, device):
         told.append(Context.from_vector(tuple(vector[0].tolist())))
-        return network(self, stacks, vector)
+        return predicted(network, stacks, vector, device)
 
-    monkeypatch.setattr(EnhancedSeries, "_network", listening)
+    monkeypatch.setattr(pipeline, "predicted", listening)
     done = enhance(series, lucidmr.Enhancement(noise_reduction=8.0), model=tiny_model)
     passes = done.dial(0).calibration.told
     told.clear()
@@ -83,16 +83,6 @@ def test_no_more_noise_is_believed_than_the_network_answers(series, tiny_model, 
     faint = replace(found, sd=10.0)
     monkeypatch.setattr(pipeline, "measure_noise", lambda *_: faint)
     assert enhance(series, model=tiny_model).noise(0) == faint
-
-
-def test_what_lies_beyond_k_space_is_left_out():
-    rows, columns = torch.arange(96)[:, None], torch.arange(96)
-    own = torch.cos(2 * math.pi * (0.12 * rows + 0.05 * columns))  # acquired up to 0.15 and 0.2 cycles per pixel
-    board = (-1.0) ** (rows + columns)
-    kept = pipeline._in_band((own + board)[None, None], (0.3, 0.4))[0, 0]
-    inside = (slice(12, -12), slice(12, -12))
-    assert float((kept - own)[inside].abs().max()) < 0.1
-    assert torch.equal(pipeline._in_band(board[None, None], (0.7, 1.0)), board[None, None])
 
 
 def test_noise_falls_as_asked_and_signal_stays(series, tiny_model, monkeypatch):
@@ -136,8 +126,8 @@ def test_where_nothing_can_be_measured_the_card_sets_the_dial(series, tiny_model
 
 def test_series_that_differ_by_the_noise_reduction_share_passes(series, tiny_model, monkeypatch):
     asked = []
-    network = EnhancedSeries._network
-    monkeypatch.setattr(EnhancedSeries, "_network", lambda self, *args: (asked.append(1), network(self, *args))[1])
+    predicted = pipeline.predicted
+    monkeypatch.setattr(pipeline, "predicted", lambda *args: (asked.append(1), predicted(*args))[1])
     one = replace(enhance(series, lucidmr.Enhancement(2.0), model=tiny_model), calibrators={})
     other = replace(one, enhancement=lucidmr.Enhancement(1.5), dials={})
     alone = enhance(series, lucidmr.Enhancement(1.5), model=tiny_model).dial(0)
@@ -220,19 +210,3 @@ def test_python_interface(series, tiny_model):
     done = lucidmr.enhance(series, lucidmr.Enhancement(noise_reduction=1.2), model=tiny_model, device="cpu")
     assert len(done) == len(series)
     assert lucidmr.read_series is read_series
-
-
-def test_air_keeps_its_level_when_the_mean_of_the_body_is_kept():
-    parts, body = torch.ones(1, 1, 64, 64), torch.zeros(1, 1, 64, 64, dtype=torch.bool)
-    body[..., 16:48, 16:48] = True
-    left = pipeline._without_mean(parts, body, 0.0)
-    assert float(left[..., 24:40, 24:40].abs().max()) < 1e-6
-    assert torch.equal(left[..., :8, :], parts[..., :8, :])
-
-
-@pytest.mark.parametrize(("predicted", "most", "kept"), [(1.0, 0.3, 0.3), (0.2, 0.3, 0.2), (-0.2, 0.3, 0.0)])
-def test_predicted_noise_keeps_as_much_of_its_mean_as_the_noise_floor_explains(predicted, most, kept):
-    parts, body = torch.full((1, 2, 64, 64), predicted), torch.ones(1, 1, 64, 64, dtype=torch.bool)
-    left = pipeline._without_mean(parts, body, most)
-    assert float(left[:, 0].mean()) == pytest.approx(kept, abs=1e-6)
-    assert float(left[:, 1].abs().max()) < 1e-6

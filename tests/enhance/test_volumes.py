@@ -13,7 +13,7 @@ import torch
 from lucidmr.context import Enhancement
 from lucidmr.dicom.create import Protocol, create_series
 from lucidmr.dicom.series import ImageSeries, read_series
-from lucidmr.enhance import calibrate, pipeline, prepare
+from lucidmr.enhance import calibrate, parts, prepare
 from lucidmr.enhance.calibrate import nominal
 from lucidmr.enhance.neighbours import Neighbours, stack_noise
 from lucidmr.enhance.pipeline import enhance
@@ -36,7 +36,7 @@ def small_grid(monkeypatch):
     """A standardized grid of the images' own matrix."""
     monkeypatch.setattr(prepare, "SIDE_2D", SIDE)
     monkeypatch.setattr(prepare, "SIDE_3D", SIDE)
-    monkeypatch.setattr(pipeline, "fast_precision", lambda device: torch.float32)
+    monkeypatch.setattr(parts, "fast_precision", lambda device: torch.float32)
 
 
 def slices(count=DEPTH, seed=0):
@@ -161,24 +161,25 @@ def test_gain_along_slice_acts_only_when_asked(volume, random_3d):
     assert not any("along slice" in line for line in sharper.warnings)
 
 
-def test_single_slices_know_no_gain_along_slice(volume, tiny_model, tmp_path):
-    flat = written(tmp_path / "flat", Protocol())
-    for series, needed in (
-        (volume, "3D weights and as many adjoining slices as they take"),
-        (flat, "a 3D acquisition"),
-    ):
+def test_a_gain_along_slice_needs_adjoining_slices_of_a_volume(tiny_model, tmp_path):
+    flat, short = written(tmp_path / "flat", Protocol()), written(tmp_path / "short", count=6)
+    for series, needed in ((flat, "a 3D acquisition"), (short, "7 adjoining slices")):
         plain, asked = (enhance(series, Enhancement(gain_slice=gain), model=tiny_model) for gain in (1.0, 2.0))
         assert f"a gain along slice needs {needed}: it was ignored" in asked.warnings
         assert np.array_equal(plain.image(3), asked.image(3))
         assert plain.provenance == asked.provenance
 
 
-def test_what_the_network_has_not_learned_is_told_where_it_is_asked(volume, random_3d):
+def test_what_the_network_has_not_learned_is_told_where_it_is_asked(volume, random_3d, tiny_model):
     model = replace(random_3d, card={**random_3d.card, "unlearned": ["gain along slice"]})
     plain, asked = (enhance(volume, Enhancement(gain_slice=gain), model=model) for gain in (1.0, 2.0))
     (told,) = (line for line in asked.warnings if "along slice" in line)
-    assert told == f"{model.name} has not learned a gain along slice: it changes next to nothing"
+    assert told.startswith(f"{model.name} has not learned a gain along slice: it changes next to nothing; name 2D")
     assert not any("along slice" in line for line in plain.warnings)
+    both = enhance(volume, Enhancement(gain_slice=2.0), model=(model, tiny_model))
+    assert both.model is model
+    assert both.sharpens_along_slice
+    assert not any("along slice" in line for line in both.warnings)
 
 
 def test_each_series_gets_the_network_that_fits(volume, tiny_model, random_3d, tmp_path):

@@ -11,6 +11,8 @@ from lucidmr.network.weights import Model
 
 _APART: Final = 1.5
 """Slices of a volume that lie this many times their thickness apart are some of it only: not neighbours."""
+LEAST_SLICES: Final = 7
+"""Adjoining slices from which on planes across them are looked at: as many as a network of stacks takes."""
 
 
 def choose_model(series: Source, told: HeaderFacts, models: Sequence[Model]) -> Model:
@@ -40,6 +42,28 @@ def choose_model(series: Source, told: HeaderFacts, models: Sequence[Model]) -> 
             "name 2D weights as well"
         )
     return max(fitting, key=lambda model: model.network.settings.slices)
+
+
+def choose_across(series: Source, told: HeaderFacts, models: Sequence[Model], chosen: Model) -> Model | None:
+    """The network of single slices that looks at planes across the slices, where the chosen one has no gain along them.
+
+    Args:
+        series: The series.
+        told: Its header facts.
+        models: Networks to choose from.
+        chosen: The one that the series is enhanced with.
+
+    Returns:
+        The network; ``None`` where none is needed, none of them looks at single slices, or the series is no volume.
+    """
+    if has_learned_slice(chosen) or _adjoining(series, told) < LEAST_SLICES:
+        return None
+    return next((model for model in models if model.network.settings.slices == 1), None)
+
+
+def has_learned_slice(model: Model) -> bool:
+    """Whether a network has learned a gain along slice."""
+    return model.network.settings.slices > 1 and "gain along slice" not in model.card.get("unlearned", ())
 
 
 def _adjoining(series: Source, told: HeaderFacts) -> int:

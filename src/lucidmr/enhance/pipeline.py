@@ -1,6 +1,5 @@
 """One series in, one enhanced series out: header to context, standardize, network, restore."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -11,7 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,20 +19,21 @@ from lucidmr.context import NOISE_REDUCTION_RANGE, Acquisition, Context, Enhance
 from lucidmr.dicom.header import HeaderFacts, acquisition
 from lucidmr.dicom.provenance import Provenance
 from lucidmr.dicom.source import Source
+from lucidmr.enhance.across import REACH, AcrossSlices, acts
 from lucidmr.enhance.calibrate import Behaviour, Calibration, Calibrator, DialMap, Response, nominal, pooled, unmeasured
-from lucidmr.enhance.choose import choose_model
-from lucidmr.enhance.device import DeviceName, choose_device, fast_precision
+from lucidmr.enhance.choose import LEAST_SLICES, choose_across, choose_model, has_learned_slice
+from lucidmr.enhance.device import DeviceName, choose_device
 from lucidmr.enhance.neighbours import Neighbours, middle, stack_around, stack_noise
 from lucidmr.enhance.noise import measure_noise
+from lucidmr.enhance.parts import in_band, predicted, vector, without_mean
 from lucidmr.enhance.passes import REST, Passes, Rest
 from lucidmr.enhance.prepare import context_of, extents_of, facts_of, plan_of
 from lucidmr.enhance.probe import ProbeResult, probe
 from lucidmr.enhance.respond import Asking
 from lucidmr.enhance.significance import insignificant
-from lucidmr.enhance.tiling import parts_of
 from lucidmr.network.ce_unet import blend, gated_details
 from lucidmr.network.weights import Model, packaged_models
-from lucidmr.physics.image_noise import NoiseEstimate, body_mask, floor_bias, homogeneity, local_mean
+from lucidmr.physics.image_noise import NoiseEstimate, body_mask, floor_bias, homogeneity
 from lucidmr.shapes import ContextVectors, Image
 from lucidmr.standardize import Standardization, interpolate, resample, restore, standardize
 
@@ -46,8 +46,6 @@ _CORRECTIONS: Final = 3
 _MOST_ABOVE: Final = 1.25
 """Times the noise that the network's answer bears out: so much is believed, as the network does not answer added noise
 quite as it does the image's own."""
-_BEYOND: Final = 1.5
-"""Times the acquired k-space that predictions may have: interpolation is smooth there, and all of the band is kept."""
 _CALIBRATION_SEED: Final = 1
 _MEASURING_SEED: Final = 2
 
@@ -77,6 +75,7 @@ class EnhancedSeries:
         model: Network and card.
         standardization: How the images are brought to the network's grid and back.
         device: Where the network runs.
+        across: Finds the detail along slice where the network itself does not.
         fixed: Setting of the noise dial for every image; ``None`` (the default) calibrates it on each image of a 2D
             acquisition, on each stack of a 3D one.
         dials: Noise and setting of the dial of the images that were looked at so far, by number.
@@ -93,6 +92,7 @@ class EnhancedSeries:
     model: Model
     standardization: Standardization
     device: torch.device
+    across: AcrossSlices | None = None
     fixed: Calibration | None = None
     dials: dict[int, Dial] = field(default_factory=dict)
     noises: dict[int, NoiseEstimate] = field(default_factory=dict)
@@ -103,7 +103,7 @@ class EnhancedSeries:
 
     def image(self, index: int) -> NDArray[np.float32]:
         """Image ``index``, enhanced: (row, column) on the interpolated grid, in the source's real-world units."""
-        enhanced = self._enhanced(self._neighbours.standardized(index), self.dial(index))
+        enhanced = self._enhanced(self._neighbours.standardized(index), self.dial(index)) + self._along_slice(index)
         return restore(enhanced, middle(self._neighbours.stored(index)), self.standardization)[0].numpy()
 
     def dial(self, index: int) -> Dial:
@@ -147,15 +147,44 @@ class EnhancedSeries:
             yield self.image(index)
         # What is kept in memory is made anew should it be asked for again.
         vars(self).pop("_neighbours", None)
+        if self.across is not None:
+            self.across.forget()
 
     def original(self, index: int) -> NDArray[np.float32]:
         """Image ``index`` of the source on the same grid: Lanczos interpolation and nothing else."""
         return self.interpolated(middle(self._neighbours.stored(index)))[0].numpy()
 
     def process(self, stack: Float[Tensor, "slice row column"], dial: Dial) -> Float[Tensor, "1 r c"]:
-        """Enhance the middle one of as many slices as the network takes, with a given setting of the noise dial."""
+        """Enhance the middle one of as many slices as the network takes, with a given setting of the noise dial.
+
+        Detail along slice that needs more slices is left out.
+        """
         enhanced = self._enhanced(standardize(stack, self.standardization), dial)
         return restore(enhanced, middle(stack), self.standardization)
+
+    def _along_slice(self, index: int) -> Float[Tensor, "1 freq phase"] | float:
+        """The standardized detail along slice that planes across the slices show."""
+        if self.across is None or not self._acts_across:
+            return 0.0
+        stack = stack_around(self.source, index)
+        # Planes are looked at once for the whole stack, so with the noise of one slice of it.
+        noise = self.noise(stack[middle_image(len(stack))])
+        return self.across(stack, stack.index(index), self.acquisition, self.enhancement, noise)
+
+    @property
+    def _acts_across(self) -> bool:
+        """Whether planes across the slices are looked at."""
+        return self.across is not None and acts(self.acquisition, self.enhancement)
+
+    @property
+    def sharpens_along_slice(self) -> bool:
+        """Whether a gain along slice acts."""
+        return self.across is not None or has_learned_slice(self.model)
+
+    @property
+    def _in_plane(self) -> Context:
+        """What the network is told, without what is found across the slices."""
+        return self.context if self.across is None else replace(self.context, gain_slice=0.0, restore_slice=0.0)
 
     @cached_property
     def _neighbours(self) -> Neighbours:
@@ -173,12 +202,12 @@ class EnhancedSeries:
 
         def network(stacks: Tensor, told: float) -> Tensor:
             most = bias if stacks is stack else 0.0  # the floor comes down in the first pass
-            return _without_mean(self._answer(stacks, told, dial.noise), body[:, None], most)
+            return without_mean(self._answer(stacks, told, dial.noise), body[:, None], most)
 
         rest, sparing = self._rest(dial.noise), dial.calibration.sparing
         passes = Passes(network, stack, lambda: homogeneity(image)[:, None], image.shape[-2:], rest, sparing)
         *_, parts = map(passes, dial.calibration.told)
-        return blend(passes.asked, parts, _vector(self.context), dial.calibration.removal)[:, 0]
+        return blend(passes.asked, parts, vector(self._in_plane), dial.calibration.removal)[:, 0]
 
     def _rest(self, noise: NoiseEstimate) -> Rest:
         """What of standardized images is not significant (see :class:`Passes`)."""
@@ -192,27 +221,15 @@ class EnhancedSeries:
 
     def _answer(self, stacks: Float[Tensor, "b slice h w"], told: float, noise: NoiseEstimate) -> Tensor:
         """Noise and details that the network finds, told so many times the noise, within their parts of k-space."""
-        parts = self._network(stacks, self._told(told * noise.sd))
+        parts = predicted(self.model.network, stacks, self._told(told * noise.sd), self.device)
         freq, phase = self._density(noise)
         wanted = freq * self.enhancement.gain_freq, phase * self.enhancement.gain_phase
-        return torch.cat([_in_band(parts[:, :1], (freq, phase)), _in_band(parts[:, 1:], wanted)], 1)
-
-    def _network(self, stacks: Float[Tensor, "b slice h w"], told: ContextVectors) -> Float[Tensor, "b part h w"]:
-        """Noise and details of standardized slices, in the fastest precision that the device has."""
-        network, kind, vector = self.model.network, self.device.type, told.to(self.device)
-        halved = fast_precision(self.device) == torch.bfloat16
-
-        def parts(batch: Tensor) -> Tensor:
-            with torch.autocast(kind, torch.bfloat16, enabled=halved):
-                return network.parts(batch, vector.expand(len(batch), -1))
-
-        with torch.inference_mode():
-            return parts_of(parts, stacks.to(self.device), network.settings.stride).cpu()
+        return torch.cat([in_band(parts[:, :1], (freq, phase)), in_band(parts[:, 1:], wanted)], 1)
 
     def _told(self, noise_sd: float) -> ContextVectors:
         """What the network is told when it is asked for all noise there is: the dial decides how much of it goes."""
-        known = self.context.with_noise(noise_sd / self.standardization.scale)
-        return _vector(replace(known, noise_reduction=log2(NOISE_REDUCTION_RANGE[1])))
+        known = self._in_plane.with_noise(noise_sd / self.standardization.scale)
+        return vector(replace(known, noise_reduction=log2(NOISE_REDUCTION_RANGE[1])))
 
     def _in_own_units(self, standardized: Image) -> Image:
         """What is the body is found in the image's own units: the standardization's offset would move the threshold."""
@@ -276,7 +293,7 @@ class EnhancedSeries:
             return self._answer(stacks, told, noise)
 
         def details(parts: Tensor) -> Tensor:
-            return torch.cat(gated_details(parts, _vector(self.context)), 1).sum(1)
+            return torch.cat(gated_details(parts, vector(self._in_plane)), 1).sum(1)
 
         own = [self._in_own_units(middle(stack)) for stack in stacks]
         return Asking(network, details, own, stacks, self._rest(noise))
@@ -304,13 +321,14 @@ class EnhancedSeries:
     @property
     def _asked(self) -> tuple[tuple[str, str], ...]:
         asked = self.enhancement
-        along_slice = (("gain along slice", f"{asked.gain_slice:g}"),) if self._slices > 1 else ()
+        along_slice = (("gain along slice", f"{asked.gain_slice:g}"),) if self._slices > 1 or self.across else ()
         return (
             ("noise reduction", f"{asked.noise_reduction:g}"),
             ("gain along freq", f"{asked.gain_freq:g}"),
             ("gain along phase", f"{asked.gain_phase:g}"),
             *along_slice,
             ("restore partial Fourier", "yes" if asked.restore_partial_fourier else "no"),
+            *((("planes across the slices by", self.across.model.name),) if self.across and self._acts_across else ()),
         )
 
     @property
@@ -339,20 +357,28 @@ class EnhancedSeries:
                 f"a noise reduction of {self.enhancement.noise_reduction:g} is out of the network's reach on this "
                 f"series: about {reached:.2f} is what it gives"
             )
-        if self.enhancement.gain_slice > 1 and self._slices == 1:
-            volume = self.facts.three_dimensional.value
-            needed = "3D weights and as many adjoining slices as they take" if volume else "a 3D acquisition"
-            lines.append(f"a gain along slice needs {needed}: it was ignored")
-        elif self.enhancement.gain_slice > 1 and "gain along slice" in self.model.card.get("unlearned", ()):
-            lines.append(f"{self.model.name} has not learned a gain along slice: it changes next to nothing")
+        if self.enhancement.gain_slice > 1 and not self.sharpens_along_slice:
+            lines.append(self._why_not_along_slice)
         return tuple(lines)
+
+    @property
+    def _why_not_along_slice(self) -> str:
+        """Why a gain along slice does not act."""
+        if not self.facts.three_dimensional.value:
+            return "a gain along slice needs a 3D acquisition: it was ignored"
+        if self._slices == 1:
+            return f"a gain along slice needs {LEAST_SLICES} adjoining slices: it was ignored"
+        return (
+            f"{self.model.name} has not learned a gain along slice: it changes next to nothing; name 2D weights as well"
+        )
 
     @property
     def provenance(self) -> Provenance:
         """What goes into the header of the derived images."""
         # Only what was asked for: UIDs follow from it, and must not depend on the last digit of a measurement.
         asked = "; ".join(f"{name} {value}" for name, value in self._asked)
-        return Provenance(self.model.name, VERSION, self.model.sha256, asked, slices=self._slices)
+        slices = 2 * REACH + 1 if self._acts_across else self._slices
+        return Provenance(self.model.name, VERSION, self.model.sha256, asked, slices=slices)
 
     def save(
         self, folder: Path, overwrite: bool = False, watch: Callable[[Images], Iterable[NDArray[np.float32]]] = iter
@@ -423,39 +449,9 @@ def enhance(
     models = (model,) if isinstance(model, Model) else model or packaged_models(where)
     network = choose_model(series, told, models)
     context = context_of(series, told, wanted, volume=network.network.settings.slices > 1)
-    return EnhancedSeries(series, wanted, told, acquisition(told), context, network, plan_of(series, told), where)
-
-
-def _vector(context: Context) -> Float[Tensor, "1 field"]:
-    return torch.tensor([context.vector])
-
-
-def _in_band(images: Float[Tensor, "b part h w"], density: tuple[float, float]) -> Float[Tensor, "b part h w"]:
-    """Images without what lies far beyond their k-space.
-
-    The stem puts neighbouring pixels side by side, so the network leaves traces of its grid there, more with each pass.
-
-    Args:
-        images: On the network's grid.
-        density: Pixels that hold what they may show, per pixel of the grid along (freq, phase).
-    """
-    height, width = images.shape[-2:]
-    band = tuple(math.ceil(min(1.0, _BEYOND * share) * n) for share, n in zip(density, (height, width), strict=True))
-    return images if band == (height, width) else resample(resample(images, (band[0], band[1])), (height, width))
-
-
-def _without_mean(
-    parts: Float[Tensor, "b part h w"], body: Bool[Tensor, "b 1 h w"], most: float
-) -> Float[Tensor, "b part h w"]:
-    """Parts whose mean over the body is 0, as noise has none, nor has what lies beyond k_max.
-
-    Where air shows a noise floor, the predicted noise (the first part) keeps a mean of 0 to ``most``, what the floor
-    adds to the body; without that limit the network's idea of it would darken images. Air is left as it is.
-    """
-    inside = body.float()
-    mean = (parts * inside).sum((2, 3), keepdim=True) / inside.sum((2, 3), keepdim=True).clamp_min(1)
-    mean[:, :1] -= mean[:, :1].clamp(0.0, most)
-    return parts - mean * local_mean(inside)
+    how, single = plan_of(series, told), choose_across(series, told, models, network)
+    across = AcrossSlices(single, how, where, series.image) if single else None
+    return EnhancedSeries(series, wanted, told, acquisition(told), context, network, how, where, across)
 
 
 def _in_words(told: float) -> str:

@@ -70,7 +70,7 @@ class Outcome(NamedTuple):
 
 def asked_directions(series: EnhancedSeries) -> tuple[Along, ...]:
     """The directions along which the network can make this series sharper."""
-    return ("freq", "phase", "slice") if series.model.network.settings.slices > 1 else ("freq", "phase")
+    return ("freq", "phase", "slice") if series.sharpens_along_slice else ("freq", "phase")
 
 
 def outcomes(bench: Bench, series: ImageSeries, trial: Trial, slices: int, slab: bool = False) -> Iterator[Outcome]:

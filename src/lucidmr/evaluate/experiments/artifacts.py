@@ -88,11 +88,8 @@ def artifacts(bench: Bench) -> Finding:
     solid = phantom_volume(bench)
     ringing = [_ringing(bench, one, f"ringing-{number}") for number, one in enumerate(found)]
     lost = [_dephasing(bench, one, f"dephasing-{number}") for number, one in enumerate(found)]
-    if _slices(bench) > 1:
-        ringing.append(_ringing(bench, solid, "ringing-slice"))
-        lost.append(_dephasing(bench, solid, "dephasing-slice"))
-    else:
-        notes.append("through-plane ringing and dephasing need 3D weights: left out")
+    ringing.append(_ringing(bench, solid, "ringing-slice"))
+    lost.append(_dephasing(bench, solid, "dephasing-slice"))
     if "DIPY" not in ringing[0].energy:
         notes.append("Gibbs removal: needs dipy (extra peers)")
     return Finding(
@@ -107,11 +104,6 @@ def artifacts(bench: Bench) -> Finding:
         },
         tuple(notes),
     )
-
-
-def _slices(bench: Bench) -> int:
-    """Most slices that any of the networks looks at."""
-    return max(model.network.settings.slices for model in bench.models)
 
 
 def _halved(specimen: Specimen) -> Sampling:

@@ -68,7 +68,7 @@ def steps(series: EnhancedSeries) -> dict[str, Enhancement]:
     if (told.partial_fourier.phase or 1.0) < 1.0:
         found["+ partial Fourier"] = asked = replace(asked, restore_partial_fourier=True)
     found["+ phase k_max"] = asked = replace(asked, gain_phase=_GAIN)
-    if series.model.network.settings.slices > 1:
+    if series.sharpens_along_slice:
         found[_ALONG_SLICE] = replace(asked, gain_slice=_GAIN)
     return found
 
@@ -76,7 +76,7 @@ def steps(series: EnhancedSeries) -> dict[str, Enhancement]:
 def _missing(found: Mapping[str, Enhancement]) -> tuple[str, ...]:
     lines = {
         "+ partial Fourier": "the header tells of no partial Fourier along phase: that step was left out",
-        _ALONG_SLICE: "not a 3D series that 3D weights fit: the step along slice was left out",
+        _ALONG_SLICE: "no volume of adjoining slices: the step along slice was left out",
     }
     return tuple(line for step, line in lines.items() if step not in found)
 

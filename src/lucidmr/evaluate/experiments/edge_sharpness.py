@@ -43,7 +43,7 @@ def sharpness(bench: Bench) -> Finding:
         if few := [name for name, edges in asked.items() if edges and not _reliable(edges)]:
             notes += (f"along {along} there are fewer than {ENOUGH} edges in {', '.join(few)}",)
     if not any(_usual(edges, "slice") for edges in found.values()):
-        notes += ("no series with edges along slice that 3D weights fit: no gain along slice",)
+        notes += ("no volume of adjoining slices with edges along slice: no gain along slice",)
     if not found:
         return Finding("sharpness", _TITLE, notes=notes)
     return Finding(
