@@ -6,26 +6,21 @@ is anatomy.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, NamedTuple
 
-import torch
 import tyro
 
 from lucidmr.console import say
 from lucidmr.evaluate.bars import interval
 from lucidmr.evaluate.bench import Bench, read_data
+from lucidmr.evaluate.detail import regained, true_detail
 from lucidmr.evaluate.finding import shown
-from lucidmr.evaluate.sharpening import Trial
 from lucidmr.evaluate.sharpness import DIRECTIONS, Direction, EdgeSharpness, edge_sharpness
-from lucidmr.evaluate.specimens import Specimen, acquire, enhanced, quality, specimens
+from lucidmr.evaluate.specimens import Specimen, specimens
 from lucidmr.network.weights import packaged_models
-from lucidmr.physics.sampling import AxisSampling
-from lucidmr.reconstruct.settings import Reconstruction
-
-_NOISE = 0.01
 
 
 class KnownEdges(NamedTuple):
@@ -85,19 +80,12 @@ class CompareEdges:
                 yield one
 
     def _one(self, bench: Bench, specimen: Specimen, along: Direction, name: str) -> KnownEdges:
-        freq, phase = specimen.full.freq, specimen.full.phase
-        samples = (freq if along == "freq" else phase).width // 2
-        half = AxisSampling(samples)
-        given = replace(specimen.full, freq=half) if along == "freq" else replace(specimen.full, phase=half)
-        how = Reconstruction(specimen.scan.matrix, combination="sensitivity_weighted")
-        simulation = acquire(specimen, given, how, _NOISE, bench.seed, specimen.full)
-        series = enhanced(bench, simulation, name, Trial(along, 2.0, self.noise_reduction).enhancement)
-        truth = series.interpolated(simulation.truth)[0]
-        before, after = torch.from_numpy(series.original(0)), torch.from_numpy(series.image(0))
-        scale = series.standardization.grid[DIRECTIONS.index(along)] / samples
-        edges = [edge_sharpness(before, one, along, bench.generator("edges"), scale) for one in (truth, after)]
-        gain = quality(after, truth).psnr - quality(before, truth).psnr
-        return KnownEdges(specimen.name, along, edges[0], edges[1], gain)
+        images = regained(bench, specimen, along, name, self.noise_reduction)
+        edges = [
+            edge_sharpness(images.before, one, along, bench.generator("edges"), images.pixel)
+            for one in (images.truth, images.after)
+        ]
+        return KnownEdges(specimen.name, along, edges[0], edges[1], true_detail(images).psnr_gain)
 
     def _show(self, name: str, values: list[tuple[float, float]]) -> None:
         truth, ours = (shown(interval(list(side), self.seed)) for side in zip(*values, strict=True))
