@@ -37,7 +37,10 @@ def test_made_up_detail_is_not_true():
 
 
 def test_nothing_added_is_nothing_true():
-    assert true_detail(images(torch.zeros_like)) == (0.0, 0.0, 0.0)
+    assert true_detail(images(torch.zeros_like)) == (None, 0.0, 0.0)
+    rounding = true_detail(images(lambda missing: 1e-5 * missing))
+    assert rounding.true is None
+    assert rounding.found == pytest.approx(0.0, abs=1e-4)
 
 
 @pytest.mark.parametrize("along", DIRECTIONS)

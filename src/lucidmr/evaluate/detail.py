@@ -18,6 +18,8 @@ from lucidmr.reconstruct.settings import Reconstruction
 
 _NOISE: Final = 0.01
 """Of tissue: little, as resolution is what is judged."""
+_NOTHING: Final = 1e-3
+"""Of what was missing: what is fainter was not added but is rounding, of which no share is true."""
 
 Plane = Float[Tensor, "freq phase"]
 
@@ -42,12 +44,13 @@ class TrueDetail(NamedTuple):
     """How much of added detail is true.
 
     Attributes:
-        true: Of what was added, the share that the truth has: what is missing, projected on what was added.
+        true: Of what was added, the share that the truth has: what is missing, projected on what was added; ``None``
+            where nothing was.
         found: Of what was missing, the share that was added: the same the other way.
         psnr_gain: Of the enhanced image over the one at half of k_max, dB.
     """
 
-    true: float
+    true: float | None
     found: float
     psnr_gain: float
 
@@ -81,6 +84,7 @@ def true_detail(images: Regained) -> TrueDetail:
     """Compare what was added with what was missing, in the body."""
     body = body_mask(images.truth)
     added, missing = ((side - images.before)[body] for side in (images.after, images.truth))
-    shared = float((added * missing).sum())
-    true, found = (shared / float(one.square().sum().clamp_min(1e-20)) for one in (added, missing))
+    power, wanted, shared = (float(one @ other) for one, other in ((added, added), (missing, missing), (added, missing)))
+    true = shared / power if power > _NOTHING**2 * wanted else None
+    found = shared / wanted if wanted else 0.0
     return TrueDetail(true, found, psnr(images.after, images.truth) - psnr(images.before, images.truth))

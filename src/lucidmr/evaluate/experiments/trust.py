@@ -223,7 +223,7 @@ def _details(bench: Bench, found: list[Specimen]) -> dict[tuple[str, Direction],
 def _detail_table(details: dict[tuple[str, Direction], TrueDetail]) -> Table:
     heads = ("specimen", "gain 2 along", "of what was added, true, %", "of what was missing, found, %", "PSNR gain, dB")
     rows = tuple(
-        (*key, round(100.0 * one.true), round(100.0 * one.found), round(one.psnr_gain, 2))
+        (*key, *(None if share is None else round(100.0 * share, 1) for share in one[:2]), round(one.psnr_gain, 2))
         for key, one in details.items()
     )
     return Table("Detail that a gain adds, half of k_max cut off before", heads, rows)
