@@ -45,3 +45,10 @@ def masked(image: Tensor, truth: Tensor) -> Tensor:
     """Skull-stripped: exactly 0 outside the body."""
     inside = F.interpolate((truth > 0.05)[None, None].float(), size=image.shape)[0, 0] > 0.5
     return image * inside
+
+
+def root_sum_of_squares(truth: Tensor, sd: float, coils: int = 8, seed: int = 2) -> Tensor:
+    """Of channels of equal sensitivity, with noise of ``sd`` in the real and the imaginary part of each."""
+    channels = sd * torch.randn(coils, 2, *truth.shape, generator=torch.Generator().manual_seed(seed))
+    channels[:, 0] += truth / coils**0.5
+    return channels.square().sum((0, 1)).sqrt()

@@ -49,6 +49,17 @@ def test_what_was_learned_adds_up(files: dict[str, Path]) -> None:
     assert "dial" not in out.card  # that of other weights says nothing of these
 
 
+def test_what_is_learned_later_adds_up_again(files: dict[str, Path], tmp_path: Path) -> None:
+    CarryOver(**files).run()
+    later, twice = tmp_path / "later.safetensors", tmp_path / "twice.safetensors"
+    learned, once = load_model(files["learned"]), load_model(files["out"])
+    save_weights(moved(learned.network, 5), {"name": "d", "version": "0"}, later)
+    CarryOver(files["learned"], later, files["out"], twice).run()
+    before, after = (adapted(load_model(path).network, STACK).state_dict() for path in (files["learned"], later))
+    for name, value in load_model(twice).network.state_dict().items():
+        assert torch.allclose(value, once.network.state_dict()[name] + after[name] - before[name], atol=2e-3)
+
+
 def test_weights_of_another_origin_are_refused(files: dict[str, Path]) -> None:
     with pytest.raises(LucidError, match="c 0 did not start from these weights of b 0; name those that it did"):
         CarryOver(**{**files, "started": files["learned"]}).run()

@@ -23,7 +23,7 @@ class CarryOver:
     """Add to 3D weights what 2D weights have learned since the 3D ones started from them."""
 
     started: Path
-    """The 2D weights that the 3D ones started from (.safetensors)."""
+    """The 2D weights that the 3D ones started from (.safetensors), or the latest that were carried over to them."""
     learned: Path
     """The 2D weights that have been trained on since."""
     onto: Path
@@ -45,10 +45,11 @@ def carried_over(started: Model, learned: Model, onto: Model) -> CEUNet:
     """The network of ``onto`` plus the difference of the other two.
 
     Raises:
-        LucidError: ``onto`` did not start from ``started``, or the networks do not fit.
+        LucidError: ``onto`` neither started from ``started`` nor has been given what those had learned, or the networks
+            do not fit.
     """
-    origin = onto.card.get("started_from", {}).get("sha256")
-    if origin != started.sha256:
+    origins = (onto.card.get("started_from", {}).get("sha256"), onto.card.get("carried_over", {}).get("learned"))
+    if started.sha256 not in origins:
         raise LucidError(f"{onto.name} did not start from these weights of {started.name}; name those that it did")
     network = onto.network
     before, after = (adapted(model.network, network.settings).state_dict() for model in (started, learned))

@@ -21,6 +21,7 @@ _SETTINGS = (
     "slices_per_step",
     "crops_per_slice",
     "spread",
+    "crop",
     "accumulate",
     "learning_rate",
     "target",
@@ -61,6 +62,8 @@ class Train:
     spread: int = 1
     """Steps that the squares of a slice are spread over, so that each step sees so many times more slices; 16 for 3D
     scans."""
+    crop: int = 96
+    """Side of a square, pixels of the network's grid: about two for each that was acquired."""
     accumulate: int = 1
     """Parts that each process does its share of a batch in, to save memory."""
     learning_rate: float = 1e-3

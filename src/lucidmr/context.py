@@ -29,6 +29,11 @@ MOST_INTERPOLATION: Final = 4.0
 interpolated further. A finer grid would hold nothing more (the largest gain is 3), a 64 x 64 functional series would
 grow 256-fold, and no network has seen noise as coarse as that."""
 
+FILLED: Final = 0.5
+"""Ours: how far the wanted k-space reaches to the Nyquist frequency of the grid that the network works on. On a finer
+grid it would see less of the anatomy around a pixel, at more cost, and do worse (docs/results); what it finds is
+interpolated to the standardized grid."""
+
 
 class Directions(NamedTuple):
     """One value per encoding direction; ``None`` where it is unknown."""
@@ -165,6 +170,11 @@ class Context:
         """
         known = {"noise": log2(1.0 + 100.0 * level), "noise_unknown": 0.0} if level > 0 else {}
         return replace(self, **known)
+
+    def on_grid(self, zoom: float) -> "Context":
+        """The context of the same image on a grid of so many times the pixels along freq and phase; positive."""
+        known = (name for name in ("extent_freq", "extent_phase") if not getattr(self, f"{name}_unknown"))
+        return replace(self, **{name: min(0.0, getattr(self, name) - log2(zoom)) for name in known})
 
     @classmethod
     def from_vector(cls, vector: tuple[float, ...]) -> "Context":

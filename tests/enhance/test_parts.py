@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from lucidmr.enhance.parts import in_band, without_mean
+from lucidmr.context import Context
+from lucidmr.enhance.parts import in_band, on_working_grid, without_mean
 
 
 def test_what_lies_beyond_k_space_is_left_out():
@@ -18,17 +19,33 @@ def test_what_lies_beyond_k_space_is_left_out():
     assert torch.equal(in_band(board[None, None], (0.7, 1.0)), board[None, None])
 
 
-def test_air_keeps_its_level_when_the_mean_of_the_body_is_kept():
-    parts, body = torch.ones(1, 1, 64, 64), torch.zeros(1, 1, 64, 64, dtype=torch.bool)
+def test_parts_have_no_mean_in_the_body_and_none_around_a_pixel_of_air():
+    body = torch.zeros(1, 1, 64, 64, dtype=torch.bool)
     body[..., 16:48, 16:48] = True
-    left = without_mean(parts, body, 0.0)
-    assert float(left[..., 24:40, 24:40].abs().max()) < 1e-6
-    assert torch.equal(left[..., :8, :], parts[..., :8, :])
+    rows = torch.arange(64.0)[:, None].expand(64, 64)
+    left = without_mean((1.0 + rows / 64 + (-1.0) ** rows)[None, None], body)[0, 0]
+    assert abs(float(left[20:44, 20:44].mean())) < 0.05
+    assert float(left[42, 32] - left[22, 32]) == pytest.approx(20 / 64, abs=0.02)  # in the body slopes stay
+    assert abs(float(left[4:12].mean())) < 0.05
+    assert float(left[4:12].abs().mean()) > 0.75  # in air what is not smooth stays: all but the mean of five rows
 
 
-@pytest.mark.parametrize(("predicted", "most", "kept"), [(1.0, 0.3, 0.3), (0.2, 0.3, 0.2), (-0.2, 0.3, 0.0)])
-def test_predicted_noise_keeps_as_much_of_its_mean_as_the_noise_floor_explains(predicted, most, kept):
-    parts, body = torch.full((1, 2, 64, 64), predicted), torch.ones(1, 1, 64, 64, dtype=torch.bool)
-    left = without_mean(parts, body, most)
-    assert float(left[:, 0].mean()) == pytest.approx(kept, abs=1e-6)
-    assert float(left[:, 1].abs().max()) < 1e-6
+@pytest.mark.parametrize(
+    ("wanted", "side"), [((0.25, 0.1), 48), ((0.125, 0.125), 24), ((0.5, 0.3), 96), ((0.9, 0.9), 96)]
+)
+def test_the_network_works_where_the_wanted_k_space_fills_half_of_the_grid(wanted, side):
+    rows = torch.arange(96.0)
+    image = torch.cos(2 * math.pi * 0.5 * 0.9 * 0.125 * rows)[:, None] * torch.ones(96)
+    told = Context(extent_freq=math.log2(0.125), extent_phase_unknown=1.0)
+
+    def network(stacks, context):
+        assert stacks.shape == (1, 1, side, side)
+        zoom = side / 96
+        assert context.extent_freq == pytest.approx(math.log2(0.125 / zoom))
+        assert (context.extent_phase, context.extent_phase_unknown) == (0.0, 1.0)
+        return torch.cat([stacks, -stacks], 1)
+
+    found = on_working_grid(network, image[None, None], told, wanted)
+    assert found.shape == (1, 2, 96, 96)
+    inside = (slice(12, -12), slice(12, -12))
+    assert float((found[0, 0] - image)[inside].abs().max()) < 0.05

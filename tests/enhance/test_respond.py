@@ -3,7 +3,7 @@ import torch
 
 from lucidmr.enhance.respond import WINDOW, Asking, windows_on
 from lucidmr.enhance.risk import ORIGINAL
-from lucidmr.physics.image_noise import homogeneity, homogeneous_mask
+from lucidmr.physics.image_noise import homogeneity, homogeneous_mask, local_mean
 from noisy_head import phantom
 
 
@@ -20,11 +20,11 @@ def disc(shape, centre, radius):
 
 
 @pytest.mark.parametrize("shape", [(1024, 1024), (768, 600), (1000, 300), (200, 200), (40, 900)])
-def test_windows_hold_a_quarter_of_the_image_at_most_or_are_one(shape):
+def test_windows_hold_half_of_the_image_at_most_or_are_one(shape):
     windows = windows_on(torch.ones(shape, dtype=torch.bool))
     sizes = {(rows.stop - rows.start, columns.stop - columns.start) for rows, columns in windows}
     assert sizes == {(min(WINDOW, shape[0]), min(WINDOW, shape[1]))}
-    assert len(windows) == 1 or len(windows) * WINDOW**2 <= 0.25 * shape[0] * shape[1]
+    assert len(windows) == 1 or len(windows) * WINDOW**2 <= 0.5 * shape[0] * shape[1]
     assert all(rows.stop <= shape[0] and columns.stop <= shape[1] for rows, columns in windows)
 
 
@@ -85,8 +85,11 @@ def test_how_much_of_the_noise_is_the_images_own(weaker):
     assert Asking(network(0.0), no_details, images, images, nothing).start(False)(1.0).shown == float("inf")
 
 
-def test_a_second_pass_goes_on_where_the_first_ended():
+def test_a_second_pass_goes_on_where_the_first_ended(monkeypatch):
     told = []
+    image = given_and_noisy()[0][0]
+    everywhere = homogeneity(image)
+    monkeypatch.setattr("lucidmr.enhance.respond.homogeneity", lambda _: everywhere)
 
     def listening(stacks, times):
         told.append(times)
@@ -96,11 +99,10 @@ def test_a_second_pass_goes_on_where_the_first_ended():
     first, second = (asking(times).response for times in (1.0, 2.0))
     assert told == [1.0, 2.0]
     assert second.noise_reduction(0.0) == pytest.approx(first.noise_reduction(1.0), rel=1e-3)
-    # Of what the first leaves another 0.6 goes where tissue looks homogeneous, which noise changes a little; all is
-    # measured against the noise that was added.
-    image = given_and_noisy()[0][0]
-    weight = homogeneity(image)[homogeneous_mask(image)].median()
-    assert second.noise_reduction(1.0) == pytest.approx(2.5 / (1 - 0.6 * float(weight)), rel=0.1)
+    # Of what the first leaves another 0.6 goes where tissue looks homogeneous; all is measured against the noise that
+    # was added, as powers of neighbourhoods.
+    left = local_mean((1.0 - 0.6 * everywhere).square()).sqrt()[homogeneous_mask(image)].median()
+    assert second.noise_reduction(1.0) == pytest.approx(2.5 / float(left), rel=0.05)
 
 
 def test_the_first_pass_may_spare_structure():

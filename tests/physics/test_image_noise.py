@@ -10,13 +10,12 @@ from lucidmr.physics.image_noise import (
     band_noise,
     body_mask,
     estimate_noise,
-    floor_bias,
     homogeneity,
     homogeneous_mask,
     local_structure,
-    noise_floor,
 )
-from noisy_head import SIGNAL, acquire, masked, phantom
+from lucidmr.physics.noise_floor import noise_floor
+from noisy_head import SIGNAL, acquire, masked, phantom, root_sum_of_squares
 
 
 @pytest.mark.parametrize("strip", [False, True])
@@ -97,13 +96,6 @@ def test_body_is_found_in_a_large_field_of_view_of_air():
     assert body_mask(image)[:90].float().mean() < 0.01
 
 
-def root_sum_of_squares(truth, sd, coils=8):
-    """Of channels of equal sensitivity; a floor of sd * sqrt(2 coils) in air."""
-    channels = sd * torch.randn(coils, 2, *truth.shape, generator=torch.Generator().manual_seed(2))
-    channels[:, 0] += truth / coils**0.5
-    return channels.square().sum((0, 1)).sqrt()
-
-
 def test_body_is_found_above_a_noise_floor_of_more_than_half_the_tissue():
     truth = phantom(192)
     image = root_sum_of_squares(truth, 0.2 * SIGNAL)
@@ -111,27 +103,6 @@ def test_body_is_found_above_a_noise_floor_of_more_than_half_the_tissue():
     found, inside = body_mask(image), F.max_pool2d((truth > 0.05).float()[None], 5, 1, 2)[0] > 0
     assert float((found & ~inside).float().mean()) < 0.01
     assert float(found[truth > 0.8 * SIGNAL].float().mean()) > 0.95
-
-
-@pytest.mark.parametrize("coils", [1, 4, 16])
-def test_floor_and_the_mean_it_adds_to_the_body_are_those_of_the_scan(coils):
-    truth = phantom(192)
-    sd = 0.15 * SIGNAL / coils**0.5
-    image = root_sum_of_squares(truth, sd, coils)
-    body = truth > 0.5 * SIGNAL
-    assert noise_floor(image, truth > 0.01) == pytest.approx(sd * (2 * coils) ** 0.5, rel=0.15)
-    # Of a single channel half as much is added: the other half of the noise lies along the signal.
-    added = float((image - truth)[body].mean())
-    assert 0.8 * added < floor_bias(image, body) < 2.5 * added
-
-
-def test_masked_air_has_no_floor():
-    truth = phantom(128)
-    image = masked(acquire(truth, SIGNAL / 5, (128, 128)), truth)
-    body = body_mask(image)
-    assert bool((~body & (image != 0)).any())  # dark tissue is not air
-    assert noise_floor(image, body) == floor_bias(image, body) == 0.0
-    assert floor_bias(torch.zeros(64, 64), torch.zeros(64, 64) > 0) == 0.0
 
 
 def test_homogeneous_tissue_is_a_fifth_of_the_body_away_from_edges():

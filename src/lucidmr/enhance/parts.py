@@ -1,13 +1,14 @@
 """What a network finds in standardized images: noise and details, and how far they may be kept."""
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from lucidmr.context import Context
+from lucidmr.context import FILLED, Context
 from lucidmr.enhance.device import fast_precision
 from lucidmr.enhance.tiling import parts_of
 from lucidmr.network.ce_unet import CEUNet
@@ -53,6 +54,26 @@ def predicted(network: CEUNet, stacks: Stacks, told: ContextVectors, device: tor
         return parts_of(parts, stacks.to(device), network.settings.stride).cpu()
 
 
+def on_working_grid(
+    network: Callable[[Stacks, Context], Parts], stacks: Stacks, told: Context, wanted: tuple[float, float]
+) -> Parts:
+    """Ask a network on the grid that it works on: so coarse that the wanted k-space fills it as far as in training.
+
+    Args:
+        network: Stacks and what it is told of them, to parts.
+        stacks: Standardized slices.
+        told: Context on their grid.
+        wanted: The wanted k-space over the Nyquist frequency of their grid along (freq, phase).
+
+    Returns:
+        The parts on the stacks' grid.
+    """
+    zoom = min(1.0, max(wanted) / FILLED)
+    height, width = stacks.shape[-2:]
+    coarse = resample(stacks, (max(1, round(zoom * height)), max(1, round(zoom * width))))
+    return resample(network(coarse, told.on_grid(zoom)), (height, width))
+
+
 def in_band(images: Parts, density: tuple[float, float]) -> Parts:
     """Images without what lies far beyond their k-space.
 
@@ -67,13 +88,13 @@ def in_band(images: Parts, density: tuple[float, float]) -> Parts:
     return images if band == (height, width) else resample(resample(images, (band[0], band[1])), (height, width))
 
 
-def without_mean(parts: Parts, body: Bool[Tensor, "b 1 h w"], most: float) -> Parts:
-    """Parts whose mean over the body is 0, as noise has none, nor has what lies beyond k_max.
+def without_mean(parts: Parts, body: Bool[Tensor, "b 1 h w"]) -> Parts:
+    """Parts whose mean over the body is 0, and outside it the mean around every pixel.
 
-    Where air shows a noise floor, the predicted noise (the first part) keeps a mean of 0 to ``most``, what the floor
-    adds to the body; without that limit the network's idea of it would darken images. Air is left as it is.
+    Noise has none, nor has what lies beyond k_max. What noise adds to the mean of a magnitude image is not for the
+    network to find: it sees images without their zero (:mod:`lucidmr.physics.noise_floor`).
     """
     inside = body.float()
     mean = (parts * inside).sum((2, 3), keepdim=True) / inside.sum((2, 3), keepdim=True).clamp_min(1)
-    mean[:, :1] -= mean[:, :1].clamp(0.0, most)
-    return parts - mean * local_mean(inside)
+    near = local_mean(inside)
+    return parts - near * mean - (1.0 - near) * local_mean(parts)

@@ -25,7 +25,7 @@ from lucidmr.enhance.choose import LEAST_SLICES, choose_across, choose_model, ha
 from lucidmr.enhance.device import DeviceName, choose_device
 from lucidmr.enhance.neighbours import Neighbours, middle, stack_around, stack_noise
 from lucidmr.enhance.noise import measure_noise
-from lucidmr.enhance.parts import in_band, predicted, vector, without_mean
+from lucidmr.enhance.parts import in_band, on_working_grid, predicted, vector, without_mean
 from lucidmr.enhance.passes import REST, Passes, Rest
 from lucidmr.enhance.prepare import context_of, extents_of, facts_of, plan_of
 from lucidmr.enhance.probe import ProbeResult, probe
@@ -33,8 +33,9 @@ from lucidmr.enhance.respond import Asking
 from lucidmr.enhance.significance import insignificant
 from lucidmr.network.ce_unet import blend, gated_details
 from lucidmr.network.weights import Model, packaged_models
-from lucidmr.physics.image_noise import NoiseEstimate, body_mask, floor_bias, homogeneity
-from lucidmr.shapes import ContextVectors, Image
+from lucidmr.physics.image_noise import NoiseEstimate, body_mask, homogeneity
+from lucidmr.physics.noise_floor import floor_in, noise_floor
+from lucidmr.shapes import Image
 from lucidmr.standardize import Standardization, interpolate, resample, restore, standardize
 
 Images = Iterator[NDArray[np.float32]]
@@ -196,18 +197,19 @@ class EnhancedSeries:
 
     def _enhanced(self, given: Float[Tensor, "slice freq phase"], dial: Dial) -> Float[Tensor, "1 freq phase"]:
         """The middle one of standardized slices: noise comes off pass by pass, what the last one says is blended."""
-        image, stack = self._in_own_units(middle(given)), given[None]
+        image = self._in_own_units(middle(given))
         body = body_mask(image)
-        bias = floor_bias(image, body) / self.standardization.scale
 
         def network(stacks: Tensor, told: float) -> Tensor:
-            most = bias if stacks is stack else 0.0  # the floor comes down in the first pass
-            return without_mean(self._answer(stacks, told, dial.noise), body[:, None], most)
+            return without_mean(self._answer(stacks, told, dial.noise), body[:, None])
 
         rest, sparing = self._rest(dial.noise), dial.calibration.sparing
-        passes = Passes(network, stack, lambda: homogeneity(image)[:, None], image.shape[-2:], rest, sparing)
+        passes = Passes(network, given[None], lambda: homogeneity(image)[:, None], image.shape[-2:], rest, sparing)
         *_, parts = map(passes, dial.calibration.told)
-        return blend(passes.asked, parts, vector(self._in_plane), dial.calibration.removal)[:, 0]
+        enhanced = blend(passes.asked, parts, vector(self._in_plane), dial.calibration.removal)[:, 0]
+        share = 1.0 - 1.0 / self.enhancement.noise_reduction  # air is known to be noise
+        floor = floor_in(self._in_own_units(middle(passes.left[0])), noise_floor(image, body))
+        return enhanced - share / self.standardization.scale * floor
 
     def _rest(self, noise: NoiseEstimate) -> Rest:
         """What of standardized images is not significant (see :class:`Passes`)."""
@@ -221,15 +223,19 @@ class EnhancedSeries:
 
     def _answer(self, stacks: Float[Tensor, "b slice h w"], told: float, noise: NoiseEstimate) -> Tensor:
         """Noise and details that the network finds, told so many times the noise, within their parts of k-space."""
-        parts = predicted(self.model.network, stacks, self._told(told * noise.sd), self.device)
+
+        def network(coarse: Tensor, context: Context) -> Tensor:
+            return predicted(self.model.network, coarse, vector(context), self.device)
+
         freq, phase = self._density(noise)
         wanted = freq * self.enhancement.gain_freq, phase * self.enhancement.gain_phase
+        parts = on_working_grid(network, stacks, self._told(told * noise.sd), wanted)
         return torch.cat([in_band(parts[:, :1], (freq, phase)), in_band(parts[:, 1:], wanted)], 1)
 
-    def _told(self, noise_sd: float) -> ContextVectors:
+    def _told(self, noise_sd: float) -> Context:
         """What the network is told when it is asked for all noise there is: the dial decides how much of it goes."""
         known = self._in_plane.with_noise(noise_sd / self.standardization.scale)
-        return vector(replace(known, noise_reduction=log2(NOISE_REDUCTION_RANGE[1])))
+        return replace(known, noise_reduction=log2(NOISE_REDUCTION_RANGE[1]))
 
     def _in_own_units(self, standardized: Image) -> Image:
         """What is the body is found in the image's own units: the standardization's offset would move the threshold."""

@@ -1,6 +1,6 @@
 """What the network does to the noise of an image, measured on windows of it: the dial needs no more of the image.
 
-Windows lie where homogeneous tissue is, and have structured tissue around it. A quarter of the image's pixels at most
+Windows lie where homogeneous tissue is, and have structured tissue around it. Half of the image's pixels at most
 goes through the network, once a pass without extra noise and once with every draw of it.
 """
 
@@ -19,9 +19,9 @@ from lucidmr.enhance.risk import ORIGINAL, risk_of
 from lucidmr.physics.image_noise import Tissue, homogeneity, local_mean, tissue_of
 from lucidmr.shapes import Image, Mask
 
-WINDOW: Final = 256
+WINDOW: Final = 384
 """Side of a window, pixels: wider than the network's effective reach, a multiple of its stride."""
-_SHARE: Final = 0.25
+_SHARE: Final = 0.5
 """Of the image's pixels that windows may hold."""
 
 Window = tuple[slice, slice]
@@ -128,7 +128,7 @@ def windows_on(mask: Mask) -> list[Window]:
         mask: (freq, phase).
 
     Returns:
-        Windows of equal size, the fullest first, as many as a quarter of the image takes, at least one; none for an
+        Windows of equal size, the fullest first, as many as half of the image takes, at least one; none for an
         empty mask. They may overlap.
     """
     height, width = (min(WINDOW, side) for side in mask.shape)

@@ -84,7 +84,7 @@ def true_detail(images: Regained) -> TrueDetail:
     """Compare what was added with what was missing, in the body."""
     body = body_mask(images.truth)
     added, missing = ((side - images.before)[body] for side in (images.after, images.truth))
-    power, wanted, shared = (float(one @ other) for one, other in ((added, added), (missing, missing), (added, missing)))
+    power, wanted, shared = float(added @ added), float(missing @ missing), float(added @ missing)
     true = shared / power if power > _NOTHING**2 * wanted else None
     found = shared / wanted if wanted else 0.0
     return TrueDetail(true, found, psnr(images.after, images.truth) - psnr(images.before, images.truth))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Generator
 
-from lucidmr.context import GAIN_RANGE, Acquisition, Context, Directions, Enhancement, clamped, encode
+from lucidmr.context import FILLED, GAIN_RANGE, Acquisition, Context, Directions, Enhancement, clamped, encode
 from lucidmr.degrade.draw import Degradation
 from lucidmr.physics.sampling import AxisSampling, Sampling
 from lucidmr.physics.undersampling import RandomUndersampling, UniformUndersampling
@@ -89,7 +89,16 @@ def _without(context: Context, name: str) -> Context:
 
 
 def draw_grid(target: Sampling, matrix: tuple[int, int, int], generator: Generator) -> tuple[int, int]:
-    """A standardized grid on which the target's extent is what a 1024 or 768 grid makes of clinical matrices."""
-    extent = 0.2 + 0.65 * float(torch.rand(1, generator=generator))
-    zoom = max(1.0, target.freq.width / extent / matrix[1])
+    """The grid that the network is shown a pair on: the target fills it about as far as in use (:data:`FILLED`).
+
+    Args:
+        target: What is wanted.
+        matrix: (slice, freq, phase) pixels of its image.
+        generator: Source of all randomness.
+
+    Returns:
+        (freq, phase) pixels; the same zoom along both axes.
+    """
+    filled = FILLED * (0.8 + 0.6 * float(torch.rand(1, generator=generator)))
+    zoom = max(target.freq.width / matrix[1], target.phase.width / matrix[2]) / filled
     return round(matrix[1] * zoom), round(matrix[2] * zoom)

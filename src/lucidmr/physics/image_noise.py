@@ -30,12 +30,6 @@ _DARKEST: Final = 0.02
 _BRIGHTEST: Final = 0.9
 _BRIGHT: Final = 0.67
 """The darkest over the brightest from which on an image is taken to be filled with tissue."""
-_AIR: Final = 0.25
-"""Share of what lies outside the body that counts as air."""
-_FRAME: Final = 16
-"""Side of an image over the width of the frame along its border in which air is looked for."""
-_ENOUGH_AIR: Final = 0.25
-"""Share of that frame that must lie outside the body."""
 _MUCH_STRUCTURE: Final = 3.0  # times what is common in homogeneous tissue
 _MAX_SLICES: Final = 16  # an estimate from more slices costs time and gains nothing
 _MAX_SAMPLES: Final = 1_000_000
@@ -138,46 +132,6 @@ def _darkest(values: Float[Tensor, " n"]) -> float:
     return float(dark) if dark < _BRIGHT * bright else 0.0
 
 
-def noise_floor(image: Image, body: Mask) -> float:
-    """Level of air in a magnitude image: noise alone, and the more of it the more channels were combined.
-
-    Args:
-        image: Magnitude image.
-        body: Where its body is.
-
-    Returns:
-        The root mean square in the darkest quarter of what lies outside along the border of the image, as dark tissue
-        and ghosts are brighter; 0 where there is no such air, or it is masked.
-    """
-    border = torch.ones_like(body)
-    frame = max(1, min(image.shape[-2:]) // _FRAME)
-    border[..., frame:-frame, frame:-frame] = False
-    air = border & ~body & (image != 0)
-    if int(air.sum()) < _ENOUGH_AIR * int(border.sum()):
-        return 0.0
-    return sqrt(float(_subsample(local_mean(image.square())[air]).quantile(_AIR)))
-
-
-def floor_bias(image: Image, body: Mask) -> float:
-    """Mean by which the noise floor raises the body.
-
-    Squares of signal and noise add up in a magnitude image, whether of one channel or a root sum of squares
-    (Constantinides et al., Magn Reson Med 38:852, 1997).
-
-    Args:
-        image: Magnitude image.
-        body: Where its body is.
-
-    Returns:
-        The mean in the image's units, at least 0; 0 for an image without body.
-    """
-    tissue = image[body]
-    if not tissue.numel():
-        return 0.0
-    signal = (tissue.square() - noise_floor(image, body) ** 2).clamp_min(0.0).sqrt()
-    return float((tissue - signal).mean())
-
-
 def local_structure(image: Image) -> Image:
     """Measure how much structure surrounds each pixel: the mean squared gradient of the smoothed image.
 
@@ -190,7 +144,7 @@ def local_structure(image: Image) -> Image:
     Returns:
         The squared gradient per pixel, at least 0, averaged over the neighbourhood.
     """
-    radius = _scale(image.shape)
+    radius = neighbourhood(image.shape)
     along_freq, along_phase = torch.gradient(_blur(image.float(), radius), dim=(-2, -1))
     return _blur(along_freq.square() + along_phase.square(), 2 * radius, passes=1)
 
@@ -259,7 +213,7 @@ def local_mean(values: Image, whole: Sequence[int] = ()) -> Image:
     Returns:
         The mean around each pixel.
     """
-    return _blur(values, 2 * _scale(whole or values.shape), passes=1)
+    return _blur(values, 2 * neighbourhood(whole or values.shape), passes=1)
 
 
 def _some_slices(images: Float[Tensor, "batch freq phase"]) -> Float[Tensor, "some freq phase"]:
@@ -272,7 +226,7 @@ def _subsample(values: Float[Tensor, " n"]) -> Float[Tensor, " m"]:
     return values[:: max(1, len(values) // _MAX_SAMPLES)]
 
 
-def _scale(shape: Sequence[int]) -> int:
+def neighbourhood(shape: Sequence[int]) -> int:
     """The length, in pixels, of about two pixels of a 256 matrix over the same field of view."""
     return max(1, round(max(shape[-2:]) / 128))
 
@@ -301,7 +255,7 @@ def _erode(mask: Mask, radius: int) -> Mask:
 
 def _least_structured(structure: Image, body: Mask, fraction: float) -> Mask:
     """The given fraction of each image's body with the least local structure."""
-    radius = _scale(structure.shape)
+    radius = neighbourhood(structure.shape)
     # Next to the edge of the body nothing is homogeneous, even where a masked background hides the edge.
     inner = _erode(body, 3 * radius)
     values, bodies, inners = (stack.reshape(-1, *body.shape[-2:]) for stack in (structure, body, inner))
@@ -330,7 +284,7 @@ def _tissue_power(images: Float[Tensor, "batch freq phase"], flat: Mask) -> Floa
     Three things would reach into an empty rim: the magnitude noise of air, which is wider than its band, the cliff at a
     masked background, and anatomy. A smooth window on flat tissue keeps all of them out.
     """
-    radius = _scale(images.shape)
+    radius = neighbourhood(images.shape)
     window = _blur(_erode(_dilate(flat, radius), radius).float(), radius)
     detail = images - _blur(images, radius)
     spectrum: Tensor = torch.fft.fft2(detail * window)

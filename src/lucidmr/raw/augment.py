@@ -11,6 +11,8 @@ from lucidmr.physics.fourier import ENCODED, FREQ, IN_PLANE, PHASE, SLICE, resiz
 
 LEAST_MATRIX: Final = 64
 """In-plane pixels of an image that is worth learning from."""
+_COARSEST: Final = 0.25
+"""Least share of k_max that is kept: 2 to 4 mm, as functional and field mapping series have, of most volumes."""
 _FADE: Final = 3
 """Pixels over which a cut image fades out."""
 _TISSUE: Final = 0.25
@@ -35,7 +37,7 @@ def augmented(images: _Images, noise_sd: float, generator: Generator) -> tuple[_
     u = torch.rand(3, generator=generator).tolist()
     images = _oriented(images, int(16 * u[0]))
     if u[1] < 0.7:
-        images, noise_sd = _reduced(images, noise_sd, exp(u[2] * log(0.4)))
+        images, noise_sd = _reduced(images, noise_sd, exp(u[2] * log(_COARSEST)))
     return _recoloured(images, noise_sd, generator)
 
 

@@ -53,7 +53,7 @@ class TrainSettings:
     accumulate: int = 1
     crops_per_slice: int = 4
     spread: int = 1
-    crop: int = 192
+    crop: int = 96
     clip: float = 1.0
     loss_floor: float = 0.005
     ema: float = 0.999
