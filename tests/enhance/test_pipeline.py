@@ -17,6 +17,7 @@ from lucidmr.enhance.pipeline import enhance
 from lucidmr.errors import LucidError
 from lucidmr.physics import phantoms
 from lucidmr.physics.image_noise import NoiseEstimate
+from noisy_head import phantom, root_sum_of_squares
 
 SIDE = 96
 
@@ -97,6 +98,22 @@ def test_noise_falls_as_asked_and_signal_stays(series, tiny_model, monkeypatch):
         inside = (slice(40, 50), slice(40, 50))
         assert done.image(2)[inside].mean() == pytest.approx(done.original(2)[inside].mean(), rel=0.01)
     assert measured == sorted(measured)
+
+
+@pytest.mark.parametrize("wanted", [1.0, 2.0, 4.0])
+def test_the_noise_floor_falls_by_the_factor_asked(tmp_path, tiny_model, wanted):
+    truth = 1000.0 * phantom(SIDE)
+    images = [root_sum_of_squares(truth, 60.0, seed=seed).numpy() for seed in range(2)]
+    create_series(images, tmp_path / "in", Protocol())
+    asked = lucidmr.Enhancement(noise_reduction=wanted)
+    done = enhance(read_series(tmp_path / "in").series[0], asked, model=tiny_model)
+    assert done.dial(0).calibration.expected < 4.0  # of tissue less can go than is asked in the end
+    before, after = done.original(0), done.image(0)
+    edge = np.s_[2:20]  # rows of air
+    # What the tiny network leaves of the noise in air shines as well.
+    assert 0.9 / wanted < after[edge].mean() / before[edge].mean() < 1.5 / wanted
+    bright = np.kron(truth.numpy(), np.ones((2, 2))) > 600.0
+    assert after[bright].mean() == pytest.approx(before[bright].mean(), rel=0.06)
 
 
 def test_several_passes_remove_what_was_expected(series, monkeypatch):

@@ -99,7 +99,7 @@ def test_body_is_found_in_a_large_field_of_view_of_air():
 def test_body_is_found_above_a_noise_floor_of_more_than_half_the_tissue():
     truth = phantom(192)
     image = root_sum_of_squares(truth, 0.2 * SIGNAL)
-    assert noise_floor(image, truth > 0.05) > 0.5 * float(image[truth > 0.5 * SIGNAL].median())
+    assert noise_floor(image, truth > 0.05, 0.2 * SIGNAL) > 0.5 * float(image[truth > 0.5 * SIGNAL].median())
     found, inside = body_mask(image), F.max_pool2d((truth > 0.05).float()[None], 5, 1, 2)[0] > 0
     assert float((found & ~inside).float().mean()) < 0.01
     assert float(found[truth > 0.8 * SIGNAL].float().mean()) > 0.95

@@ -22,7 +22,7 @@ def test_the_floor_is_the_mean_of_air(coils):
     sd = 0.15 * SIGNAL / coils**0.5
     air = root_sum_of_squares(torch.zeros(400, 400), sd, coils).mean()
     for image in (root_sum_of_squares(truth, sd, coils), mean_of_scans(truth, sd, coils)):
-        assert noise_floor(image, truth > 0.01) == pytest.approx(float(air), rel=0.05)
+        assert noise_floor(image, truth > 0.01, sd) == pytest.approx(float(air), rel=0.05)
 
 
 @pytest.mark.parametrize("coils", COILS)
@@ -30,7 +30,7 @@ def test_without_its_floor_an_image_is_what_was_scanned(coils):
     truth = phantom(192)
     sd = 0.1 * SIGNAL / coils**0.5
     image = mean_of_scans(truth, sd, coils)
-    level = noise_floor(image, truth > 0.01)
+    level = noise_floor(image, truth > 0.01, sd)
     left = image - floor_in(image, level)
     air, body, bright = truth < 1e-4, truth > 0.02, truth > 0.5 * SIGNAL
     assert float(left[air].mean()) < 0.1 * level
@@ -54,14 +54,23 @@ def test_masked_air_has_no_floor():
     image = masked(acquire(truth, SIGNAL / 5, (128, 128)), truth)
     body = body_mask(image)
     assert bool((~body & (image != 0)).any())  # dark tissue is not air
-    assert noise_floor(image, body) == 0.0
+    assert noise_floor(image, body, SIGNAL / 5) == 0.0
     assert torch.equal(floor_in(image, 0.0), torch.zeros_like(image))
 
 
 def test_noise_without_a_mean_has_next_to_no_floor():
     truth = phantom(128)
     image = truth + 0.1 * torch.randn(truth.shape, generator=seeded())
-    assert noise_floor(image, truth > 0.01) < 0.01
+    assert noise_floor(image, truth > 0.01, 0.1) < 0.01
+
+
+def test_an_offset_is_no_floor():
+    truth = phantom(128)
+    image = root_sum_of_squares(truth, 0.05 * SIGNAL)
+    body = body_mask(image)
+    assert noise_floor(image, body, 0.05 * SIGNAL) > 0.0
+    assert noise_floor(image + SIGNAL, body, 0.05 * SIGNAL) == 0.0
+    assert noise_floor(image, body, 0.0) == 0.0
 
 
 def test_nothing_appears_where_there_is_nothing():

@@ -5,6 +5,7 @@ and Patz, Magn Reson Med 34:910, 1995; Constantinides et al., Magn Reson Med 38:
 too bright, bright tissue a little. No averaging of the image takes that off.
 """
 
+from math import sqrt
 from typing import Final
 
 import torch
@@ -19,22 +20,25 @@ _FRAME: Final = 16
 """Side of an image over the width of the frame along its border in which air is looked for."""
 _ENOUGH_AIR: Final = 0.25
 """Share of that frame that must lie outside the body."""
+_CHANNELS: Final = 64
+"""Of the largest arrays; a root sum of squares of so many has a floor of 11 times the noise."""
 _DOUBT: Final = 0.3
 """Square of the power of the signal around a pixel, over the floor's, at which half of the pixel is believed: a signal
 as strong as the floor is believed by three quarters, one of a third of it hardly."""
 
 
-def noise_floor(image: Image, body: Mask) -> float:
+def noise_floor(image: Image, body: Mask, noise_sd: float) -> float:
     """Level of air in a magnitude image: noise alone, and the more of it the more channels were combined.
 
     Args:
         image: Magnitude image, denoised or not.
         body: Where its body is.
+        noise_sd: Standard deviation of the noise of tissue before anything was taken off.
 
     Returns:
         The mean in the darkest quarter of what lies outside along the border of the image, as dark tissue and ghosts
-        are brighter; 0 where there is no such air, or it is masked. Of a signed image, in which noise has no mean, it
-        is next to nothing.
+        are brighter. 0 where there is no such air, or it is masked, or brighter than noise can make it: then it is no
+        floor, but an offset. Of a signed image, in which noise has no mean, it is next to nothing.
     """
     border = body.new_ones(body.shape)
     frame = max(1, min(image.shape[-2:]) // _FRAME)
@@ -42,7 +46,8 @@ def noise_floor(image: Image, body: Mask) -> float:
     air = border & ~body & (image != 0)
     if int(air.sum()) < _ENOUGH_AIR * int(border.sum()):
         return 0.0
-    return max(0.0, float(local_mean(image)[air].quantile(_AIR)))
+    level = max(0.0, float(local_mean(image)[air].quantile(_AIR)))
+    return level if level <= sqrt(2.0 * _CHANNELS) * noise_sd else 0.0
 
 
 def floor_in(image: Image, level: float) -> Image:
