@@ -30,7 +30,7 @@ def small_grid(monkeypatch):
     monkeypatch.setattr(prepare, "SIDE_3D", 96)
     monkeypatch.setattr(parts, "fast_precision", lambda device: torch.float32)
     monkeypatch.setattr(calibrate, "MOST_BESIDE", math.inf)  # the tiny network takes edges for noise
-    monkeypatch.setattr(calibrate, "MOST_RISK", math.inf)
+    monkeypatch.setattr(calibrate, "MOST_RISE", math.inf)
 
 
 @pytest.fixture

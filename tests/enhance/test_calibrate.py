@@ -8,7 +8,7 @@ from lucidmr.enhance.calibrate import (
     MOST_BESIDE,
     MOST_PASSES,
     MOST_REMOVAL,
-    MOST_RISK,
+    MOST_RISE,
     Behaviour,
     Calibrator,
     DialMap,
@@ -171,10 +171,10 @@ def test_passes_are_made_once_and_give_the_same_whatever_was_wanted_before():
 
 
 def test_the_dial_stops_where_more_anatomy_than_noise_goes():
-    start = again_and_again(0.5, risks=(0.5, 0.6, 0.6 + 1.5 * (MOST_RISK - 0.6)))
+    start = again_and_again(0.5, risks=(0.5, 0.5 + 0.4 * MOST_RISE, 0.5 + 1.3 * MOST_RISE))
     found = calibrated(start, 200.0)
     assert len(by_network(found.told)) == 3
-    # Of the third pass so much that the risk comes to what is allowed: two thirds of it.
+    # Of the third pass so much that the risk comes to what is allowed above the least: two thirds of it.
     assert found.removal == pytest.approx(2 / 3, rel=0.01)
     assert found.expected == pytest.approx(6.0, rel=0.01)
     # Less is had with fewer passes.
@@ -183,10 +183,10 @@ def test_the_dial_stops_where_more_anatomy_than_noise_goes():
 
 def test_a_first_pass_that_takes_more_anatomy_than_noise_stops_short():
     told = []
-    found = calibrated(again_and_again(0.5, risks=(1.0 + 2 * (MOST_RISK - 1.0),), told=told), 2.0)
+    found = calibrated(again_and_again(0.5, risks=(1.0 + 2 * MOST_RISE,), told=told), 2.0)
     assert found.removal == pytest.approx(0.5, rel=0.01)
     assert told == [(False, 1.0)]
-    assert calibrated(again_and_again(0.5, risks=(MOST_RISK,)), 2.0).expected == pytest.approx(2.0, rel=0.01)
+    assert calibrated(again_and_again(0.5, risks=(1.0 + MOST_RISE,)), 2.0).expected == pytest.approx(2.0, rel=0.01)
 
 
 def test_a_network_that_finds_next_to_no_noise_is_not_pressed():

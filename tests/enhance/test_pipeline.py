@@ -89,7 +89,7 @@ def test_no_more_noise_is_believed_than_the_network_answers(series, tiny_model, 
 def test_noise_falls_as_asked_and_signal_stays(series, tiny_model, monkeypatch):
     monkeypatch.setattr(prepare, "SIDE_2D", SIDE)  # pixel by pixel the tiny network removes three quarters of it
     monkeypatch.setattr(calibrate, "MOST_BESIDE", math.inf)  # and edges with it
-    monkeypatch.setattr(calibrate, "MOST_RISK", math.inf)
+    monkeypatch.setattr(calibrate, "MOST_RISE", math.inf)
     measured = []
     for wanted in (1.0, 1.3, 1.7):
         done = enhance(series, lucidmr.Enhancement(noise_reduction=wanted), model=tiny_model)

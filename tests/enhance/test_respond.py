@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from lucidmr.enhance.respond import WINDOW, Asking, windows_on
-from lucidmr.enhance.risk import ORIGINAL
+from lucidmr.enhance.risk import ORIGINAL, WEAKER
 from lucidmr.physics.image_noise import homogeneity, homogeneous_mask, local_mean
 from noisy_head import phantom
 
@@ -58,8 +58,13 @@ def nothing(images, _):
 def given_and_noisy(side=600, draws=1):
     image = phantom(side)[None]
     first, *extra = 0.02 * torch.randn(1 + draws, *image.shape, generator=torch.Generator().manual_seed(3))
-    images = [image + first, *(image + first + one for one in extra)]
+    images = with_noise(image + first, extra)
     return images, images
+
+
+def with_noise(image, extra):
+    """The image, and the same with each draw of extra noise and with weaker noise."""
+    return [image, *(image + one for one in (*extra, WEAKER * extra[0]))]
 
 
 def test_behaviour_is_that_of_the_network():
@@ -78,7 +83,7 @@ def test_how_much_of_the_noise_is_the_images_own(weaker):
     image = torch.ones(1, 256, 256) * disc((256, 256), (128, 128), 100)
     first, extra = 0.02 * torch.randn(2, *image.shape, generator=torch.Generator().manual_seed(3))
     noisy = image + weaker * first
-    images = [noisy, noisy + extra]
+    images = with_noise(noisy, [extra])
     found = Asking(network(0.6), no_details, images, images, nothing).start(False)(1.0)
     assert found.shown == pytest.approx(weaker, rel=0.05)
     # A network that does not answer noise at all tells nothing.
@@ -118,7 +123,7 @@ def test_more_draws_of_noise_tell_more_surely():
     def reads(seed, draws):
         image, generator = phantom(64)[None], torch.Generator().manual_seed(seed)
         extra = 0.02 * torch.randn(draws, *image.shape, generator=generator)
-        images = [image, *(image + one for one in extra)]
+        images = with_noise(image, extra)
         return (
             Asking(network(0.6), no_details, images, images, nothing).start(False)(1.0).response.noise_reduction(0.97)
         )
@@ -139,8 +144,8 @@ def test_slices_around_stay_as_they_are():
         return network(0.6)(stacks[:, 1:2], 1.0)
 
     images, _ = given_and_noisy()
-    given, noisy = (image.expand(3, -1, -1) for image in images)
-    asking = Asking(middle_only, no_details, images, (given, noisy), nothing).start(False)
+    stacks = [image.expand(3, -1, -1) for image in images]
+    asking = Asking(middle_only, no_details, images, stacks, nothing).start(False)
     asking(1.0), asking(1.0)
     assert torch.equal(asked[0][:, ::2], asked[1][:, ::2])
     assert not torch.equal(asked[0][:, 1], asked[1][:, 1])

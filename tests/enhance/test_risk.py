@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from lucidmr.enhance.risk import ORIGINAL, Risk, mean_of, risk_of
+from lucidmr.enhance.risk import ORIGINAL, WEAKER, Risk, mean_of, risk_of
 from noisy_head import phantom
 
 NOISE = 0.05
@@ -15,21 +15,30 @@ def blurred(image):
     return F.avg_pool2d(image[:, None], 3, 1, 1, count_include_pad=False)[:, 0]
 
 
-def estimated_and_true(passes, noise=NOISE, told=NOISE, seed=1):
-    """Risk of the last of some passes of blurring, each on what the one before left, and what it really is by share."""
+def shrunk(image):
+    """One that leaves what is stronger than its noise."""
+    detail = image - blurred(blurred(image))
+    return image - detail.clamp(-NOISE, NOISE)
+
+
+def estimated_and_true(passes, noise=NOISE, told=NOISE, seed=1, weaker=WEAKER, denoised=blurred):
+    """Risk of the last of some passes, each on what the one before left, and what it really is by share."""
     truth = phantom(256)[None]
     image, extra = (
         truth + scale * torch.randn(truth.shape, generator=torch.Generator().manual_seed(seed + number))
         for number, scale in enumerate((noise, told))
     )
-    extra = extra - truth
+    extra = weaker * (extra - truth)
     given, left, noisy = image, image, image + extra
     for _ in range(passes - 1):
-        left, noisy = blurred(left), blurred(noisy)
-    predicted, predicted_noisy = left - blurred(left), noisy - blurred(noisy)
+        left, noisy = denoised(left), denoised(noisy)
+    predicted, predicted_noisy = left - denoised(left), noisy - denoised(noisy)
     gone, gone_of_it = given - left, (given + extra - noisy) - (given - left)
     everywhere = torch.ones_like(truth, dtype=torch.bool)
-    found = risk_of(gone, predicted, extra, gone_of_it, predicted_noisy - predicted, everywhere)
+    strength = WEAKER / weaker  # of noise that is weaker by so much it is told
+    found = risk_of(
+        gone, predicted, strength * extra, strength * gone_of_it, strength * (predicted_noisy - predicted), everywhere
+    )
 
     def true(share):
         return float((left - share * predicted - truth).square().mean()) / noise**2
@@ -37,11 +46,18 @@ def estimated_and_true(passes, noise=NOISE, told=NOISE, seed=1):
     return found, true
 
 
+@pytest.mark.parametrize("denoised", [blurred, shrunk])
 @pytest.mark.parametrize("passes", [1, 2, 4])
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_the_risk_is_estimated_without_the_truth(passes, share):
-    found, true = estimated_and_true(passes)
+def test_the_risk_is_estimated_without_the_truth(passes, share, denoised):
+    found, true = estimated_and_true(passes, denoised=denoised)
     assert found(share) == pytest.approx(true(share), abs=0.05)
+
+
+def test_noise_as_strong_as_the_images_own_would_tell_a_wrong_risk():
+    weak, strong = (estimated_and_true(2, weaker=weaker, denoised=shrunk) for weaker in (WEAKER, 1.0))
+    off = [abs(found(1.0) - true(1.0)) for found, true in (weak, strong)]
+    assert off[0] < 0.5 * off[1]
 
 
 def test_faint_noise_is_better_left_where_strong_noise_is_not():
@@ -83,3 +99,16 @@ def test_where_there_is_nothing_to_estimate_on_it_is_that_of_the_original():
 
 def test_images_share_a_risk():
     assert mean_of([Risk(0.0, 1.0, 2.0), Risk(1.0, 1.0, 0.0)]) == Risk(0.5, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("risk", "least"),
+    [
+        (Risk(1.0, -1.0, 1.0), 0.75),
+        (Risk(1.0, -3.0, 1.0), -1.0),
+        (Risk(0.5, 1.0, 1.0), 0.5),
+        (Risk(1.0, -0.5, 0.0), 0.5),
+    ],
+)
+def test_the_least_risk_of_a_pass(risk, least):
+    assert risk.least == pytest.approx(least)

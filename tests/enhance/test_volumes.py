@@ -96,7 +96,7 @@ def test_a_network_taught_to_take_seven_does_what_it_did_with_one(volume, tiny_m
 
 def test_noise_falls_as_asked_and_the_stack_shares_one_setting(volume, tiny_3d, monkeypatch):
     monkeypatch.setattr(calibrate, "MOST_BESIDE", math.inf)  # the tiny network takes edges off as well
-    monkeypatch.setattr(calibrate, "MOST_RISK", math.inf)
+    monkeypatch.setattr(calibrate, "MOST_RISE", math.inf)
     done = enhance(volume, Enhancement(noise_reduction=1.5), model=tiny_3d)
     assert done.measured.homogeneous == pytest.approx(1.5, rel=0.15)
     assert all(done.dial(index) is done.dial(0) for index in range(DEPTH))

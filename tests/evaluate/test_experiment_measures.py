@@ -24,7 +24,7 @@ def only(bench, *names):
 
 def test_the_noise_dial_reads_what_was_asked(bench, monkeypatch):
     monkeypatch.setattr(calibrate, "MOST_BESIDE", math.inf)  # this network takes edges off as well
-    monkeypatch.setattr(calibrate, "MOST_RISK", math.inf)
+    monkeypatch.setattr(calibrate, "MOST_RISE", math.inf)
     found = EXPERIMENTS["noise"](only(bench, "head", "head again"))
     dial = found.values["series"]["head"]
     assert dial["1"]["homogeneous"] == pytest.approx(1.0, abs=1e-3)

@@ -33,9 +33,9 @@ MOST_PASSES: Final = 6
 AGAIN: Final = 3.0
 """How many times the noise that is left the network is told when it is asked again: what is left is what looks like
 anatomy, and told the truth the network would leave most of it."""
-MOST_RISK: Final = 1.25
-"""Estimated mean squared error over that of the original to which homogeneous tissue may come: the noise is known no
-better than within 15 % on half of all images, and its square so much less well (docs/results)."""
+MOST_RISE: Final = 0.25
+"""How far the estimated mean squared error of homogeneous tissue, over that of the original, may rise above the least
+that was reached: what raises it takes more anatomy than noise."""
 MOST_BESIDE: Final = 1.0
 """The same to which tissue beside structure may come in the first pass: there is more to lose."""
 LEAST_AT_FIRST: Final = 1.28
@@ -250,18 +250,20 @@ class Calibrator:
             found = ask(1.0)
         if not len(found.response.given):
             return
-        first = _pass(1.0, found)
+        allowed = 1.0 + MOST_RISE
+        first = _pass(1.0, found, allowed)
         yield first
         for asked in (False, *[True] * (MOST_PASSES - 1), False):
-            if found.homogeneous(1.0) > MOST_RISK or (asked and first.reach < LEAST_AT_FIRST):
+            if found.homogeneous(1.0) > allowed or (asked and first.reach < LEAST_AT_FIRST):
                 return
             told = AGAIN / found.response.noise_reduction(1.0) if asked else REST
+            allowed = min(allowed, found.homogeneous.least + MOST_RISE)
             found = ask(told)
-            yield _pass(told, found)
+            yield _pass(told, found, allowed)
 
 
-def _pass(told: float, found: Behaviour) -> _Pass:
-    return _Pass(told, found.response, *_reach(found.response, found.homogeneous.most(MOST_RISK)))
+def _pass(told: float, found: Behaviour, allowed: float) -> _Pass:
+    return _Pass(told, found.response, *_reach(found.response, found.homogeneous.most(allowed)))
 
 
 def pooled(behaviours: Sequence[Behaviour]) -> Behaviour:

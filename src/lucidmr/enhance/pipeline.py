@@ -30,6 +30,7 @@ from lucidmr.enhance.passes import REST, Passes, Rest
 from lucidmr.enhance.prepare import context_of, extents_of, facts_of, plan_of
 from lucidmr.enhance.probe import ProbeResult, probe
 from lucidmr.enhance.respond import Asking
+from lucidmr.enhance.risk import WEAKER
 from lucidmr.enhance.significance import insignificant
 from lucidmr.network.ce_unet import blend, gated_details
 from lucidmr.network.weights import Model, packaged_models
@@ -293,6 +294,7 @@ class EnhancedSeries:
         generator = torch.Generator().manual_seed(_CALIBRATION_SEED)
         stored = self._neighbours.stored(index)
         extra = [self._oriented(self._noise(index, noise, generator)) for _ in range(draws)]
+        extra.append(WEAKER * extra[0])
         noisy = [standardize(stored + one, self.standardization) for one in extra]
         stacks = [self._neighbours.standardized(index), *noisy]
 

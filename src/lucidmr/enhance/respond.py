@@ -35,9 +35,9 @@ class Asking:
     Args:
         network: Stacks, and how many times the noise found it is told, to parts: predicted noise, then the details.
         details: Parts to the sum of the details that are let through, (b, h, w).
-        images: (1, freq, phase), the middle slice in its own units, and the same with each draw of extra noise; tissue
-            is looked for in the first.
-        stacks: The stack, standardized, and the same with each draw.
+        images: (1, freq, phase), the middle slice in its own units, the same with each draw of extra noise, and last
+            with noise that is :data:`lucidmr.enhance.risk.WEAKER`; tissue is looked for in the first.
+        stacks: The stack, standardized, and the same with each draw and with the weaker noise.
         rest: What of middle slices a pass without the network takes for noise (see :class:`Passes`).
     """
 
@@ -90,9 +90,9 @@ class Asking:
         """What a pass does that was given the noise and asked about what is left of it."""
         noise, gone = parts[:, 0], given - asked
         extra, kept, of_noise, of_gone = map(self._change, (given, asked + self._details(parts), noise, gone))
-        response = response_of(extra, kept, of_noise, self._tissue.homogeneous)
-        removed = self._rough(gone), self._rough(noise)
-        return Behaviour(response, *(risk_of(*removed, extra, of_gone, of_noise, where) for where in self._tissue))
+        response = response_of(extra[:-1], kept[:-1], of_noise[:-1], self._tissue.homogeneous)
+        removed, weaker = (self._rough(gone), self._rough(noise)), (extra[-1:], of_gone[-1:], of_noise[-1:])
+        return Behaviour(response, *(risk_of(*removed, *weaker, where) for where in self._tissue))
 
     def _rough(self, values: Windows) -> Image:
         """What of the first image is not smooth; what is smooth of the noise is its floor coming down."""

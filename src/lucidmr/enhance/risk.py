@@ -7,12 +7,16 @@ of ringing and ghosts it tells nothing.
 """
 
 import math
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from lucidmr.shapes import Image
+
+WEAKER: Final = 0.3
+"""Extra noise over that of the image. As strong as that, it would show what the processor does to a noisier image, of
+which it takes more: the risk would come out too low, the more so the more passes there are."""
 
 
 class Risk(NamedTuple):
@@ -31,6 +35,13 @@ class Risk(NamedTuple):
     def __call__(self, share: float) -> float:
         """The risk when this share is removed; can come out below 0, where more noise was told than there is."""
         return self.before + share * (self.slope + share * self.curvature)
+
+    @property
+    def least(self) -> float:
+        """The lowest risk at any share from 0 to 1."""
+        if self.curvature <= 0.0:
+            return min(self(0.0), self(1.0))
+        return self(min(max(-0.5 * self.slope / self.curvature, 0.0), 1.0))
 
     def most(self, allowed: float) -> float:
         """The largest share up to which the risk is allowed: 0 where it is too high before, infinite where any is."""
@@ -61,7 +72,7 @@ def risk_of(
     Args:
         gone: What passes before have removed.
         predicted: What this one takes for noise.
-        given: Extra noise, of the image's own level and band.
+        given: Extra noise of the image's own band, :data:`WEAKER` than its own.
         gone_of_it: How it changes what passes before have removed.
         predicted_of_it: How it changes what this one takes for noise.
         where: Pixels to estimate it on.
@@ -71,15 +82,16 @@ def risk_of(
     """
     if not bool(where.any()):
         return ORIGINAL
-    power = given[:, where[0]].square().mean().clamp_min(1e-20)
+    weak = given[:, where[0]].square().mean().clamp_min(1e-20)
+    own = weak / WEAKER**2
 
-    def shared(one: Tensor, other: Tensor) -> float:
+    def shared(one: Tensor, other: Tensor, power: Tensor) -> float:
         return float((one * other)[:, where[0]].mean() / power)
 
     return Risk(
-        1.0 + shared(gone, gone) - 2.0 * shared(given, gone_of_it),
-        2.0 * shared(gone, predicted) - 2.0 * shared(given, predicted_of_it),
-        shared(predicted, predicted),
+        1.0 + shared(gone, gone, own) - 2.0 * shared(given, gone_of_it, weak),
+        2.0 * shared(gone, predicted, own) - 2.0 * shared(given, predicted_of_it, weak),
+        shared(predicted, predicted, own),
     )
 
 
