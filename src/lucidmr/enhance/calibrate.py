@@ -33,7 +33,7 @@ MOST_PASSES: Final = 6
 AGAIN: Final = 3.0
 """How many times the noise that is left the network is told when it is asked again: what is left is what looks like
 anatomy, and told the truth the network would leave most of it."""
-MOST_RISE: Final = 0.25
+MOST_RISE: Final = 0.3
 """How far the estimated mean squared error of homogeneous tissue, over that of the original, may rise above the least
 that was reached: what raises it takes more anatomy than noise."""
 MOST_BESIDE: Final = 1.0
