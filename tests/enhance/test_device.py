@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from lucidmr.enhance import device
 from lucidmr.enhance.device import choose_device, fast_precision
 from lucidmr.errors import LucidError
 
@@ -22,11 +23,21 @@ def test_auto_takes_cuda_where_there_is_one(monkeypatch):
     assert choose_device("cpu").type == "cpu"
 
 
-@pytest.mark.parametrize("instruction", ["_is_amx_tile_supported", "_is_avx512_bf16_supported", None])
-def test_bfloat16_only_where_the_processor_multiplies_in_it(monkeypatch, instruction):
+@pytest.mark.parametrize(
+    ("instruction", "vendor", "faster"),
+    [
+        ("_is_amx_tile_supported", "GenuineIntel", True),
+        ("_is_avx512_bf16_supported", "AuthenticAMD", True),
+        ("_is_avx512_bf16_supported", "GenuineIntel", False),
+        ("_is_avx512_bf16_supported", "", False),
+        (None, "AuthenticAMD", False),
+    ],
+)
+def test_bfloat16_only_where_it_is_faster(monkeypatch, instruction, vendor, faster):
     for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
         monkeypatch.setattr(torch.cpu, name, lambda has=name == instruction: has, raising=False)
-    assert fast_precision(torch.device("cpu")) == (torch.bfloat16 if instruction else torch.float32)
+    monkeypatch.setattr(device, "_vendor", lambda: f"vendor_id : {vendor}")
+    assert fast_precision(torch.device("cpu")) == (torch.bfloat16 if faster else torch.float32)
 
 
 def test_float32_where_pytorch_cannot_tell(monkeypatch):
