@@ -44,9 +44,20 @@ def test_what_was_learned_adds_up(files: dict[str, Path]) -> None:
     before, after = (adapted(one.network, STACK).state_dict() for one in (started, learned))
     for name, value in out.network.state_dict().items():
         assert torch.allclose(value, onto.network.state_dict()[name] + after[name] - before[name], atol=2e-3)
-    assert out.card["carried_over"] == {"started": started.sha256, "learned": learned.sha256, "onto": onto.sha256}
+    hashes = {"started": started.sha256, "learned": learned.sha256, "onto": onto.sha256}
+    assert out.card["carried_over"] == {**hashes, "share": 1.0}
     assert out.card["name"] == "c"
     assert "dial" not in out.card  # that of other weights says nothing of these
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_less_of_what_the_3d_weights_have_learned_can_be_kept(files: dict[str, Path], share: float) -> None:
+    CarryOver(**files, share=share).run()
+    started, learned, onto, out = (load_model(files[name]) for name in ("started", "learned", "onto", "out"))
+    before, after = (adapted(one.network, STACK).state_dict() for one in (started, learned))
+    for name, value in out.network.state_dict().items():
+        wanted = after[name] + share * (onto.network.state_dict()[name] - before[name])
+        assert torch.allclose(value, wanted, atol=2e-3)
 
 
 def test_what_is_learned_later_adds_up_again(files: dict[str, Path], tmp_path: Path) -> None:

@@ -30,19 +30,26 @@ class CarryOver:
     """The 3D weights."""
     out: Path
     """The new 3D weights; their card lies beside them."""
+    share: float = 1.0
+    """How much to keep of what the 3D weights have learned themselves: less where that was little, on few data."""
 
     def run(self) -> None:
         """Add and save."""
         started, learned, onto = (load_model(path) for path in (self.started, self.learned, self.onto))
-        network = carried_over(started, learned, onto)
+        network = carried_over(started, learned, onto, self.share)
         card: dict[str, Any] = {name: value for name, value in onto.card.items() if name not in ("sha256", "dial")}
-        carried = {"started": started.sha256, "learned": learned.sha256, "onto": onto.sha256}
+        carried = {
+            "started": started.sha256,
+            "learned": learned.sha256,
+            "onto": onto.sha256,
+            "share": self.share,
+        }
         save_weights(network, {**card, "carried_over": carried}, self.out)
         say(f"weights: {self.out}")
 
 
-def carried_over(started: Model, learned: Model, onto: Model) -> CEUNet:
-    """The network of ``onto`` plus the difference of the other two.
+def carried_over(started: Model, learned: Model, onto: Model, share: float) -> CEUNet:
+    """The network of ``learned`` plus a share of what ``onto`` has learned since ``started``.
 
     Raises:
         LucidError: ``onto`` neither started from ``started`` nor has been given what those had learned, or the networks
@@ -53,7 +60,8 @@ def carried_over(started: Model, learned: Model, onto: Model) -> CEUNet:
         raise LucidError(f"{onto.name} did not start from these weights of {started.name}; name those that it did")
     network = onto.network
     before, after = (adapted(model.network, network.settings).state_dict() for model in (started, learned))
-    weights = {name: value + after[name] - before[name] for name, value in network.state_dict().items()}
+    own = {name: value - before[name] for name, value in network.state_dict().items()}
+    weights = {name: after[name] + share * value for name, value in own.items()}
     network.load_state_dict(weights)
     return network
 

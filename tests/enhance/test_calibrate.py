@@ -189,14 +189,6 @@ def test_a_first_pass_that_takes_more_anatomy_than_noise_stops_short():
     assert calibrated(again_and_again(0.5, risks=(1.0 + MOST_RISE,)), 2.0).expected == pytest.approx(2.0, rel=0.01)
 
 
-def test_a_network_that_finds_next_to_no_noise_is_not_pressed():
-    found = calibrated(again_and_again(0.14), 3.0)
-    assert found.told == (1.0,)
-    assert found.expected == pytest.approx(1 / (1 - 0.14 * MOST_REMOVAL), rel=0.02)
-    # What is not significant goes all the same.
-    assert calibrated(again_and_again(0.14, rest=0.2), 3.0).told == (1.0, REST)
-
-
 def test_asking_for_more_never_gives_less_over_passes():
     asked = [1.0 + 0.1 * step for step in range(60)]
     for structured in (0.5, 2.0):

@@ -24,6 +24,13 @@ def test_slices_are_judged_together_and_units_do_not_matter() -> None:
     assert (once.extent_freq, once.extent_phase) == (1.0, 1.0)
 
 
+def test_a_few_images_of_fine_texture_do_not_decide() -> None:
+    texture = 0.05 * SIGNAL * torch.randn(128, 128, generator=torch.Generator().manual_seed(9))
+    plain = [acquire(phantom(128, seed), SIGNAL / 40, (128, 128)) for seed in (3, 4, 5)]
+    images = torch.stack([*plain, *(image + texture for image in plain[:2])])
+    assert measure_noise(images).sd == pytest.approx(measure_noise(torch.stack(plain)).sd, rel=0.2)
+
+
 def test_the_gauge_corrects_the_level_alone() -> None:
     gauge = NoiseGauge().eval()
     torch.nn.init.constant_(gauge.head[-1].bias, 2.0**0.5 - 1.0)

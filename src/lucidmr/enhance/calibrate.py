@@ -33,14 +33,11 @@ MOST_PASSES: Final = 6
 AGAIN: Final = 3.0
 """How many times the noise that is left the network is told when it is asked again: what is left is what looks like
 anatomy, and told the truth the network would leave most of it."""
-MOST_RISE: Final = 0.3
+MOST_RISE: Final = 0.4
 """How far the estimated mean squared error of homogeneous tissue, over that of the original, may rise above the least
 that was reached: what raises it takes more anatomy than noise."""
 MOST_BESIDE: Final = 1.0
 """The same to which tissue beside structure may come in the first pass: there is more to lose."""
-LEAST_AT_FIRST: Final = 1.28
-"""Noise reduction that the first pass must be able to give before the network is asked again. Where it finds next to no
-noise, told how much there is, the noise is taken to be too high, and the risk with it: pressed, it took cortex."""
 
 
 class Response(NamedTuple):
@@ -201,7 +198,7 @@ class Calibrator:
 
     Where the first pass takes more anatomy than noise beside structure, it is made once more and spares structure. The
     second and the last do without the network. A pass that would bring homogeneous tissue further from its truth than
-    is allowed stops short of it, and is the last. Where the first hardly finds any the network is not asked again.
+    is allowed stops short of it, and is the last.
 
     Args:
         start: Starts with the first pass, told whether it is to spare structure, and gives what asks the network: told
@@ -251,10 +248,9 @@ class Calibrator:
         if not len(found.response.given):
             return
         allowed = 1.0 + MOST_RISE
-        first = _pass(1.0, found, allowed)
-        yield first
+        yield _pass(1.0, found, allowed)
         for asked in (False, *[True] * (MOST_PASSES - 1), False):
-            if found.homogeneous(1.0) > allowed or (asked and first.reach < LEAST_AT_FIRST):
+            if found.homogeneous(1.0) > allowed:
                 return
             told = AGAIN / found.response.noise_reduction(1.0) if asked else REST
             allowed = min(allowed, found.homogeneous.least + MOST_RISE)

@@ -4,6 +4,9 @@ from dataclasses import replace
 from functools import cache
 from statistics import median
 
+from jaxtyping import Float
+from torch import Tensor
+
 from lucidmr.network.noise_gauge import NoiseGauge
 from lucidmr.network.weights import load_gauge
 from lucidmr.physics.image_noise import NoiseEstimate, estimate_noise
@@ -16,6 +19,8 @@ def measure_noise(
     images: Image, most: tuple[float, float] = (1.0, 1.0), gauge: NoiseGauge | None = None
 ) -> NoiseEstimate:
     """Measure the noise of images that share it.
+
+    Fine anatomy is taken for noise now and then: of several images the median is the level of all.
 
     Args:
         images: Magnitude (or signed) images on their native grid, rows along phase.
@@ -32,6 +37,17 @@ def measure_noise(
     if found.sd <= 0.0:
         return found
     judge = gauge or _packaged_gauge()
-    extents = (found.extent_freq, found.extent_phase)
-    corrections = [judge.correction(image, found.sd, extents) for image in images.reshape(-1, *images.shape[-2:])]
-    return replace(found, sd=found.sd * median(corrections))
+    levels = [_level(image, (found.extent_freq, found.extent_phase), judge) for image in _slices(images)]
+    return replace(found, sd=median(levels))
+
+
+def _level(image: Float[Tensor, "freq phase"], most: tuple[float, float], judge: NoiseGauge) -> float:
+    """What one image shows."""
+    found = estimate_noise(image, most)
+    if found.sd <= 0.0:
+        return 0.0
+    return found.sd * judge.correction(image, found.sd, (found.extent_freq, found.extent_phase))
+
+
+def _slices(images: Image) -> Float[Tensor, "slice freq phase"]:
+    return images.reshape(-1, *images.shape[-2:])

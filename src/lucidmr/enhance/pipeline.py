@@ -45,6 +45,10 @@ _ENOUGH_SAMPLES: Final = 2**13
 """Acquired samples of extra noise that the dial is set by: the dial of 64 x 64 images was 20 % off by chance alone."""
 _MOST_DRAWS: Final = 4
 _CORRECTIONS: Final = 3
+_MEASURED: Final = 9
+"""Images of a stack that noise is measured on."""
+_STANDING: Final = 3
+"""Images of a stack that the network's answer to noise is asked on."""
 _MOST_ABOVE: Final = 1.25
 """Times the noise that the network's answer bears out: so much is believed, as the network does not answer added noise
 quite as it does the image's own."""
@@ -120,13 +124,13 @@ class EnhancedSeries:
         return self.dials[index]
 
     def noise(self, index: int) -> NoiseEstimate:
-        """Noise of image ``index``; the slices of a 3D acquisition share theirs."""
+        """Noise of image ``index``; the slices of a stack share theirs."""
         if index not in self.noises:
-            alike, some = self._alike(index)
-            images = torch.cat([middle(self._neighbours.stored(number)) for number in some])
+            stack = stack_around(self.source, index)
+            images = torch.cat([middle(self._neighbours.stored(number)) for number in _spread(stack, _MEASURED)])
             most = extents_of(self.acquisition, self.standardization.matrix, self.facts.filled_phase.value)
-            found = self._borne_out(some, measure_noise(self._oriented(images), most))
-            self.noises.update(dict.fromkeys(alike, found))
+            found = self._borne_out(_spread(stack, _STANDING), measure_noise(self._oriented(images), most))
+            self.noises.update(dict.fromkeys(stack, found))
         return self.noises[index]
 
     def _borne_out(self, on: Sequence[int], noise: NoiseEstimate) -> NoiseEstimate:
@@ -141,7 +145,7 @@ class EnhancedSeries:
     def _alike(self, index: int) -> tuple[Sequence[int], Sequence[int]]:
         """Images that share noise and dial with this one, and some of them that stand for all."""
         alike = stack_around(self.source, index) if self._slices > 1 else (index,)
-        return alike, sorted({alike[quarter * len(alike) // 4] for quarter in range(1, 4)})
+        return alike, _spread(alike, _STANDING)
 
     def images(self) -> Iterator[NDArray[np.float32]]:
         """All images in the source's order."""
@@ -461,6 +465,11 @@ def enhance(
     how, single = plan_of(series, told), choose_across(series, told, models, network)
     across = AcrossSlices(single, how, where, series.image) if single else None
     return EnhancedSeries(series, wanted, told, acquisition(told), context, network, how, where, across)
+
+
+def _spread(stack: Sequence[int], count: int) -> list[int]:
+    """Some images of a stack, at most so many, away from its ends."""
+    return sorted({stack[step * len(stack) // (count + 1)] for step in range(1, count + 1)})
 
 
 def _in_words(told: float) -> str:
