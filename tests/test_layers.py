@@ -47,7 +47,8 @@ ALLOWED: dict[str, set[str]] = {
     "network": FOUNDATION,
     "dicom": FOUNDATION,
     "nifti": FOUNDATION | {"dicom"},
-    "enhance": FOUNDATION | {"standardize", "dicom", "network", "physics.image_noise", "physics.noise_floor"},
+    "enhance": FOUNDATION
+    | {"standardize", "dicom", "network", "physics.averages", "physics.image_noise", "physics.noise_floor"},
     "evaluate": EVERYTHING_BUT_CLI,
     "inspection": EVERYTHING_BUT_CLI,
     "demo": EVERYTHING_BUT_CLI,

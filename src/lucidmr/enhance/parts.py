@@ -12,12 +12,17 @@ from lucidmr.context import FILLED, Context
 from lucidmr.enhance.device import fast_precision
 from lucidmr.enhance.tiling import parts_of
 from lucidmr.network.ce_unet import CEUNet
+from lucidmr.physics.averages import box_mean
 from lucidmr.physics.image_noise import local_mean
 from lucidmr.shapes import ContextVectors
 from lucidmr.standardize import resample
 
 _BEYOND: Final = 1.5
 """Times the acquired k-space that predictions may have: interpolation is smooth there, and all of the band is kept."""
+_REGION: Final = 16
+"""Side of an image over the radius of a region."""
+_LARGEST: Final = 2.0
+"""Standard deviations of the mean of noise over a region that it may come to."""
 
 Stacks = Float[Tensor, "b slice h w"]
 Parts = Float[Tensor, "b part h w"]
@@ -88,13 +93,26 @@ def in_band(images: Parts, density: tuple[float, float]) -> Parts:
     return images if band == (height, width) else resample(resample(images, (band[0], band[1])), (height, width))
 
 
-def without_mean(parts: Parts, body: Bool[Tensor, "b 1 h w"]) -> Parts:
+def without_mean(parts: Parts, body: Bool[Tensor, "b 1 h w"], noise_sd: float, density: tuple[float, float]) -> Parts:
     """Parts whose mean over the body is 0, and outside it the mean around every pixel.
 
     Noise has none, nor has what lies beyond k_max. What noise adds to the mean of a magnitude image is not for the
-    network to find: it sees images without their zero (:mod:`lucidmr.physics.noise_floor`).
+    network to find: it sees images without their zero (:mod:`lucidmr.physics.noise_floor`). Nor may the mean of the
+    predicted noise over a region of the body be more than that of noise can be.
+
+    Args:
+        parts: Noise and details of whole images.
+        body: Where the body is.
+        noise_sd: Standard deviation of the noise, standardized.
+        density: Acquired pixels per pixel of the grid along (freq, phase).
     """
     inside = body.float()
     mean = (parts * inside).sum((2, 3), keepdim=True) / inside.sum((2, 3), keepdim=True).clamp_min(1)
     near = local_mean(inside)
-    return parts - near * mean - (1.0 - near) * local_mean(parts)
+    left = parts - near * mean - (1.0 - near) * local_mean(parts)
+    radius = max(1, max(body.shape[-2:]) // _REGION)
+    radii = (radius, radius)
+    regional = box_mean(left[:, :1] * inside, radii) / box_mean(inside, radii).clamp_min(1e-3)
+    most = _LARGEST * noise_sd / math.sqrt(max(1.0, (2 * radius + 1) ** 2 * math.prod(density)))
+    left[:, :1] -= near * (regional - regional.clamp(-most, most))
+    return left

@@ -203,10 +203,10 @@ class EnhancedSeries:
     def _enhanced(self, given: Float[Tensor, "slice freq phase"], dial: Dial) -> Float[Tensor, "1 freq phase"]:
         """The middle one of standardized slices: noise comes off pass by pass, what the last one says is blended."""
         image = self._in_own_units(middle(given))
-        body = body_mask(image)
+        body, sd = body_mask(image), dial.noise.sd / self.standardization.scale
 
         def network(stacks: Tensor, told: float) -> Tensor:
-            return without_mean(self._answer(stacks, told, dial.noise), body[:, None])
+            return without_mean(self._answer(stacks, told, dial.noise), body[:, None], sd, self._density(dial.noise))
 
         rest, sparing = self._rest(dial.noise), dial.calibration.sparing
         passes = Passes(network, given[None], lambda: homogeneity(image)[:, None], image.shape[-2:], rest, sparing)
