@@ -7,7 +7,7 @@ homogeneous tissue, and the share that gives the wanted one is found without run
 of the predicted noise is too little, it is taken off, then what is not significant of what is left
 (:mod:`lucidmr.enhance.significance`), and then the network is asked again, pass by pass. That keeps more anatomy at the
 same noise reduction than telling the network of more noise at once (docs/results). The dial ends where the image is
-estimated to be further from its truth than the original (:mod:`lucidmr.enhance.risk`).
+estimated to lose more anatomy than noise (:mod:`lucidmr.enhance.risk`).
 """
 
 import math
@@ -197,8 +197,8 @@ class Calibrator:
     """Sets the dial on one image to whatever is wanted; passes are made when they are needed, each once.
 
     Where the first pass takes more anatomy than noise beside structure, it is made once more and spares structure. The
-    second and the last do without the network. A pass that would bring homogeneous tissue further from its truth than
-    is allowed stops short of it, and is the last.
+    second and the last do without the network. A pass that would take more anatomy than noise from homogeneous
+    tissue stops short of it, and is the last.
 
     Args:
         start: Starts with the first pass, told whether it is to spare structure, and gives what asks the network: told

@@ -2,7 +2,7 @@
 
 The first pass acts everywhere, unless it is told to spare structure. What later ones find is what looked like anatomy
 to those before, and beside structure it often is anatomy: there they act the less the more structure there is
-(docs/results). The noise floor comes down once: what is smooth of their noise is left. A pass without the network takes
+(docs/results). What is smooth of their noise is left: noise has no mean. A pass without the network takes
 what is noise by another test (:mod:`lucidmr.enhance.significance`).
 """
 

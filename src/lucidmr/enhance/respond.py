@@ -95,7 +95,7 @@ class Asking:
         return Behaviour(response, *(risk_of(*removed, *weaker, where) for where in self._tissue))
 
     def _rough(self, values: Windows) -> Image:
-        """What of the first image is not smooth; what is smooth of the noise is its floor coming down."""
+        """What of the first image is not smooth: noise has no mean."""
         placed = self._placed(self._by_image(values)[0])
         return placed - local_mean(placed)
 
