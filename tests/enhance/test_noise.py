@@ -31,6 +31,13 @@ def test_a_few_images_of_fine_texture_do_not_decide() -> None:
     assert measure_noise(images).sd == pytest.approx(measure_noise(torch.stack(plain)).sd, rel=0.2)
 
 
+def test_empty_slices_say_nothing_of_noise() -> None:
+    image = acquire(phantom(128), SIGNAL / 20, (128, 128))
+    empty = torch.zeros_like(image)
+    found = measure_noise(torch.stack([empty, image, empty, empty]))
+    assert found.sd == pytest.approx(measure_noise(image).sd, rel=0.05)
+
+
 def test_the_gauge_corrects_the_level_alone() -> None:
     gauge = NoiseGauge().eval()
     torch.nn.init.constant_(gauge.head[-1].bias, 2.0**0.5 - 1.0)

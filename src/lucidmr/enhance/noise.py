@@ -38,11 +38,11 @@ def measure_noise(
         return found
     judge = gauge or _packaged_gauge()
     levels = [_level(image, (found.extent_freq, found.extent_phase), judge) for image in _slices(images)]
-    return replace(found, sd=median(levels))
+    return replace(found, sd=median([level for level in levels if level > 0.0] or [found.sd]))
 
 
 def _level(image: Float[Tensor, "freq phase"], most: tuple[float, float], judge: NoiseGauge) -> float:
-    """What one image shows."""
+    """What one image shows; 0 for one without body."""
     found = estimate_noise(image, most)
     if found.sd <= 0.0:
         return 0.0

@@ -46,7 +46,8 @@ def noise_floor(image: Image, body: Mask, noise_sd: float) -> float:
     air = border & ~body & (image != 0)
     if int(air.sum()) < _ENOUGH_AIR * int(border.sum()):
         return 0.0
-    level = max(0.0, float(local_mean(image)[air].quantile(_AIR)))
+    levels = local_mean(image)[air]
+    level = max(0.0, float(levels.kthvalue(max(1, round(_AIR * len(levels)))).values))
     return level if level <= sqrt(2.0 * _CHANNELS) * noise_sd else 0.0
 
 
