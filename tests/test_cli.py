@@ -315,10 +315,21 @@ def test_train_without_data_is_one_line(lucidmr, tmp_path):
     assert "no such folder" in err[0]
 
 
-def test_train_with_settings_out_of_range_is_one_line(lucidmr, tmp_path):
-    status, _, err = lucidmr("train", tmp_path, "--out", tmp_path / "run", "--learning-rate", "0")
-    assert status == 2
-    assert "--learning-rate" in err[0]
+@pytest.mark.parametrize(
+    ("option", "value"), [("--learning-rate", "0"), ("--synthetic-share", "2"), ("--gain-probability", "-0.5")]
+)
+def test_train_with_settings_out_of_range_is_one_line(lucidmr, tmp_path, option, value):
+    status, _, err = lucidmr("train", tmp_path, "--out", tmp_path / "run", option, value)
+    assert (status, len(err)) == (2, 1)
+    assert f"{option} is" in err[0]
+
+
+def test_train_draws_as_it_is_told(lucidmr, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("lucidmr.train.stream.gather", lambda _, settings: drawn.append(settings) or [])
+    monkeypatch.setattr("lucidmr.train.loop.train", lambda *_, **__: None)
+    lucidmr("train", tmp_path, "--out", tmp_path / "run", "--synthetic-share", "0.25", "--gain-probability", "0.75")
+    assert (drawn[0].synthetic_share, drawn[0].ranges.gain_probability) == (0.25, 0.75)
 
 
 def test_simulate_makes_pairs_and_goes_on(lucidmr, tmp_path):

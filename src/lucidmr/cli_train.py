@@ -24,6 +24,7 @@ _SETTINGS = (
     "crop",
     "accumulate",
     "learning_rate",
+    "synthetic_share",
     "target",
     "precision",
     "workers",
@@ -68,6 +69,10 @@ class Train:
     """Parts that each process does its share of a batch in, to save memory."""
     learning_rate: float = 1e-3
     """Adam's learning rate for the first epochs; a tenth of it for the last."""
+    synthetic_share: float = 0.5
+    """Share of slices that are synthetic anatomy."""
+    gain_probability: float = 0.35
+    """Share of pairs in which a given direction is to become sharper."""
     target: Literal["low_variance", "noisy"] = "low_variance"
     """Kind of target; noisy is the paper's."""
     precision: Literal["bf16", "fp32"] = "bf16"
@@ -141,12 +146,14 @@ class Train:
         return 0
 
     def _settings(self) -> "TrainSettings":
+        from lucidmr.degrade.settings import DegradationRanges
         from lucidmr.network.ce_unet import NetworkSettings
         from lucidmr.train.settings import TrainSettings
 
         try:
             network = NetworkSettings(slices=self.slices, modulation=self.modulation)
-            return TrainSettings(network=network, **{name: getattr(self, name) for name in _SETTINGS})
+            ranges = DegradationRanges(gain_probability=self.gain_probability)
+            return TrainSettings(network=network, ranges=ranges, **{name: getattr(self, name) for name in _SETTINGS})
         except ValueError as error:
             raise LucidError(f"--{str(error).replace('_', '-')}") from error
 

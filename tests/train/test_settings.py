@@ -61,3 +61,9 @@ def test_squares_cannot_be_spread_over_more_steps_than_there_are_squares() -> No
 def test_workers_cannot_be_negative() -> None:
     with pytest.raises(ValueError, match="workers is -1; it must not be negative"):
         TrainSettings(workers=-1)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_share_lies_between_none_and_all(share: float) -> None:
+    with pytest.raises(ValueError, match=f"synthetic_share is {share}; it must lie between 0 and 1"):
+        TrainSettings(synthetic_share=share)

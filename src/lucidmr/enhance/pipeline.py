@@ -213,6 +213,8 @@ class EnhancedSeries:
         *_, parts = map(passes, dial.calibration.told)
         enhanced = blend(passes.asked, parts, vector(self._in_plane), dial.calibration.removal)[:, 0]
         share = 1.0 - 1.0 / self.enhancement.noise_reduction  # air is known to be noise
+        if share == 0.0:
+            return enhanced
         level = noise_floor(image, body, dial.noise.sd)
         floor = floor_in(self._in_own_units(middle(passes.left[0])), level)
         return enhanced - share / self.standardization.scale * floor

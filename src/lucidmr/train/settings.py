@@ -86,6 +86,8 @@ class TrainSettings:
         for name in ("workers", "minutes", "validation_minutes"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must not be negative")
+        if not 0.0 <= self.synthetic_share <= 1.0:
+            raise ValueError(f"synthetic_share is {self.synthetic_share}; it must lie between 0 and 1")
         if self.spread > self.crops_per_slice:
             raise ValueError(f"spread is {self.spread}; there are only {self.crops_per_slice} squares of each slice")
         if self.slices_per_step % self.accumulate:
