@@ -20,10 +20,11 @@ from lucidmr.enhance.prepare import context_of
 from lucidmr.errors import LucidError
 from lucidmr.evaluate.finding import Finding
 from lucidmr.evaluate.simulated import blocks_phantom, phantom_scan, phantom_scan_3d, phantom_series
+from lucidmr.evaluate.truths import thick_truth
 from lucidmr.network.weights import Model, load_model
 from lucidmr.physics.phantoms import anatomy_phantom, anatomy_phantom_3d
 from lucidmr.raw.prepare import prepare
-from lucidmr.raw.pseudo import native_slices, pseudo_raw, thick_slices
+from lucidmr.raw.pseudo import native_slices, pseudo_raw
 from lucidmr.raw.read import read_raw
 from lucidmr.raw.scan import RawScan
 from lucidmr.raw.volume import read_nifti
@@ -35,8 +36,6 @@ _MATRIX_3D: Final = (24, 72, 56)
 _NOISE: Final = 0.03
 _RECENT: Final = 16
 """Enhanced series that are kept: some tens of MB each."""
-THICK_MM: Final = 5.0
-"""Of the slices that truths are made of, as is usual in 2D: adjacent thin ones are averaged and have less noise."""
 _SCANS_PER_FILE: Final = 2
 """Raw scans taken of one file, from its middle: more would be of the same subject."""
 
@@ -264,6 +263,6 @@ def _scans_of(source: Source, seed: int, notes: list[str]) -> list[RawScan]:
     if slices is None:
         notes.append(f"{source.path.name}: has no tissue on a matrix of at least 64")
         return []
-    slices = thick_slices(slices, THICK_MM)
+    slices = thick_truth(slices)
     generator = torch.Generator().manual_seed(seed)
     return [pseudo_raw(slices, index, generator) for index in middle(len(slices.images), _SCANS_PER_FILE)]

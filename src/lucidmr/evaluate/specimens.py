@@ -1,7 +1,8 @@
 """Anatomy whose truth is known: real scans that are clean enough and phantoms, acquired anew by any protocol.
 
-What a specimen's own noise is counts as anatomy: it is in the truth. So thin slices are averaged into thick ones, and
-specimens that are noisier than a few percent of tissue are passed over.
+What a specimen's own noise is counts as anatomy: it is in the truth. So thin slices are averaged into thick ones,
+specimens that are noisier than a few percent of tissue are passed over, and the floor that noise gave the others is
+taken off.
 """
 
 from collections.abc import Iterator
@@ -21,9 +22,10 @@ from lucidmr.dicom.series import ImageSeries
 from lucidmr.dicom.values import text
 from lucidmr.enhance.noise import measure_noise
 from lucidmr.enhance.pipeline import EnhancedSeries
-from lucidmr.evaluate.bench import THICK_MM, Bench, middle
+from lucidmr.evaluate.bench import Bench, middle
 from lucidmr.evaluate.fidelity import nrmse, psnr, ssim
 from lucidmr.evaluate.simulated import simulated_series
+from lucidmr.evaluate.truths import THICK_MM, without_floor
 from lucidmr.pairs.describe import acquisition_of
 from lucidmr.pairs.response import ideal_response
 from lucidmr.pairs.simulate import reconstruct_pair
@@ -108,10 +110,11 @@ def specimens(bench: Bench, count: int) -> tuple[list[Specimen], list[str]]:
     """
     found: list[Specimen] = []
     notes: list[str] = []
-    for name, slices, spacing in _measured(bench):
-        image = (slices.images[len(slices.images) // 2] / slices.signal)[None]
-        if _is_clean(image, 1.0, name, notes):
-            found.append(Specimen(name, received(image, _COILS, bench.generator(name), name), spacing))
+    for name, slices, noise_sd, spacing in _measured(bench):
+        image = slices.images[len(slices.images) // 2][None]
+        if _is_clean(image, slices.signal, name, notes):
+            dark = without_floor(image, noise_sd) / slices.signal
+            found.append(Specimen(name, received(dark, _COILS, bench.generator(name), name), spacing))
     planes = (scan for scan in bench.scans if scan.matrix[0] == 1 and scan.sampling is None)
     clean = (scan for scan in planes if _is_clean(_seen_by_all(scan), scan.signal, scan.source, notes))
     found += [Specimen(scan.source, scan, _spacing(scan.matrix)) for scan in clean]
@@ -139,8 +142,9 @@ def volume(bench: Bench) -> Specimen:
             continue
         slices = native_slices(_volume_of(series, list(series.stacks[0])))
         if slices is not None:
-            images = _coarse(slices.images[middle(len(slices.images), _PARTITIONS)] / slices.signal)
-            found.append((measure_noise(images).sd, name, images))
+            images = slices.images[middle(len(slices.images), _PARTITIONS)]
+            noise = measure_noise(_coarse(images)).sd / slices.signal
+            found.append((noise, name, _coarse(without_floor(images, slices.noise_sd)) / slices.signal))
     if not found or (cleanest := min(found, key=itemgetter(0)))[0] > _CLEAN:
         return phantom_volume(bench)
     _, name, images = cleanest
@@ -235,8 +239,12 @@ def quality(image: Image, truth: Image) -> Quality:
     return Quality(psnr(image, truth), ssim(image, truth), nrmse(image, truth))
 
 
-def _measured(bench: Bench) -> Iterator[tuple[str, NativeSlices, tuple[float, float, float]]]:
-    """The middle images of every series on the matrix that was acquired, those of a volume as a thick slice."""
+def _measured(bench: Bench) -> Iterator[tuple[str, NativeSlices, float, tuple[float, float, float]]]:
+    """The middle images of every series on the matrix that was acquired, those of a volume as a thick slice.
+
+    Yields:
+        Name, slices, the noise of what thick ones were averaged from, and their spacing.
+    """
     for name, series in bench.series.items():
         stack, distance = series.stacks[0], _distance(series)
         count = max(3, int(THICK_MM / distance)) if distance else 3
@@ -244,7 +252,7 @@ def _measured(bench: Bench) -> Iterator[tuple[str, NativeSlices, tuple[float, fl
         if slices is not None and text(series.headers[0], "Manufacturer") != "Lucid MR":
             n_freq, n_phase = slices.images.shape[-2:]
             thick = thick_slices(replace(slices, distance=distance), THICK_MM)
-            yield name, thick, _spacing_of(series, (n_freq, n_phase))
+            yield name, thick, slices.noise_sd, _spacing_of(series, (n_freq, n_phase))
 
 
 def _distance(series: ImageSeries) -> float | None:
