@@ -45,7 +45,7 @@ def test_what_was_learned_adds_up(files: dict[str, Path]) -> None:
     for name, value in out.network.state_dict().items():
         assert torch.allclose(value, onto.network.state_dict()[name] + after[name] - before[name], atol=2e-3)
     hashes = {"started": started.sha256, "learned": learned.sha256, "onto": onto.sha256}
-    assert out.card["carried_over"] == {**hashes, "share": 1.0}
+    assert out.card["carried_over"] == [{**hashes, "share": 1.0}]
     assert out.card["name"] == "c"
     assert "dial" not in out.card  # that of other weights says nothing of these
 
@@ -65,10 +65,14 @@ def test_what_is_learned_later_adds_up_again(files: dict[str, Path], tmp_path: P
     later, twice = tmp_path / "later.safetensors", tmp_path / "twice.safetensors"
     learned, once = load_model(files["learned"]), load_model(files["out"])
     save_weights(moved(learned.network, 5), {"name": "d", "version": "0"}, later)
-    CarryOver(files["learned"], later, files["out"], twice).run()
+    with pytest.raises(LucidError, match="did not start from these"):
+        CarryOver(files["started"], later, files["out"], twice).run()  # what was learned first would count twice
+    CarryOver(files["learned"], later, files["out"], twice, share=0.5).run()
+    assert [step["share"] for step in load_model(twice).card["carried_over"]] == [1.0, 0.5]
     before, after = (adapted(load_model(path).network, STACK).state_dict() for path in (files["learned"], later))
     for name, value in load_model(twice).network.state_dict().items():
-        assert torch.allclose(value, once.network.state_dict()[name] + after[name] - before[name], atol=2e-3)
+        wanted = after[name] + 0.5 * (once.network.state_dict()[name] - before[name])
+        assert torch.allclose(value, wanted, atol=2e-3)
 
 
 def test_weights_of_another_origin_are_refused(files: dict[str, Path]) -> None:

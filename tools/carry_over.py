@@ -44,7 +44,7 @@ class CarryOver:
             "onto": onto.sha256,
             "share": self.share,
         }
-        save_weights(network, {**card, "carried_over": carried}, self.out)
+        save_weights(network, {**card, "carried_over": [*_steps(onto), carried]}, self.out)
         say(f"weights: {self.out}")
 
 
@@ -55,8 +55,8 @@ def carried_over(started: Model, learned: Model, onto: Model, share: float) -> C
         LucidError: ``onto`` neither started from ``started`` nor has been given what those had learned, or the networks
             do not fit.
     """
-    origins = (onto.card.get("started_from", {}).get("sha256"), onto.card.get("carried_over", {}).get("learned"))
-    if started.sha256 not in origins:
+    latest = _steps(onto)[-1]["learned"] if _steps(onto) else onto.card.get("started_from", {}).get("sha256")
+    if started.sha256 != latest:
         raise LucidError(f"{onto.name} did not start from these weights of {started.name}; name those that it did")
     network = onto.network
     before, after = (adapted(model.network, network.settings).state_dict() for model in (started, learned))
@@ -64,6 +64,12 @@ def carried_over(started: Model, learned: Model, onto: Model, share: float) -> C
     weights = {name: after[name] + share * value for name, value in own.items()}
     network.load_state_dict(weights)
     return network
+
+
+def _steps(weights: Model) -> list[dict[str, Any]]:
+    """What was carried over to weights, the earliest first."""
+    steps: list[dict[str, Any]] = weights.card.get("carried_over", [])
+    return steps
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from lucidmr.dicom.create import Protocol, create_series
 from lucidmr.dicom.geometry import Geometry
 from lucidmr.dicom.series import read_series
 from lucidmr.enhance import calibrate, parts, pipeline, prepare
-from lucidmr.enhance.passes import REST
 from lucidmr.enhance.pipeline import enhance
 from lucidmr.errors import LucidError
 from lucidmr.physics import phantoms
@@ -70,7 +69,7 @@ def test_the_network_is_told_the_noise_of_each_image(series, tiny_model, monkeyp
     found = done.noise(0).sd / done.standardization.scale
     assert done.noise(0).sd == pytest.approx(20.0, rel=0.4)  # two ellipses are not what the gauge knows
     assert passes[0] == 1.0
-    wanted = [math.log2(1 + 100 * one * found) for one in passes if one != REST]
+    wanted = [math.log2(1 + 100 * one * found) for one in passes]
     assert [context.noise for context in told] == pytest.approx(wanted)
 
 

@@ -51,8 +51,9 @@ def no_details(parts):
     return 0.0 * parts[:, 1]
 
 
-def nothing(images, _):
-    return torch.zeros_like(images)
+def asking_about(ask, images, stacks, share=0.0, details=no_details):
+    """With this share of the images insignificant."""
+    return Asking(ask, details, images, stacks, lambda: [share * image for image in images])
 
 
 def given_and_noisy(side=600, draws=1):
@@ -68,7 +69,7 @@ def with_noise(image, extra):
 
 
 def test_behaviour_is_that_of_the_network():
-    found = Asking(network(0.6), no_details, *given_and_noisy(), nothing).start(False)(1.0)
+    found = asking_about(network(0.6), *given_and_noisy()).start(False)(1.0)
     # A local mean over 225 pixels leaves all but the finest noise to the difference: 1 / (1 - 0.6).
     assert found.response.noise_reduction(1.0) == pytest.approx(2.5, rel=0.02)
     assert found.response.noise_reduction(0.0) == pytest.approx(1.0, abs=1e-4)
@@ -84,10 +85,10 @@ def test_how_much_of_the_noise_is_the_images_own(weaker):
     first, extra = 0.02 * torch.randn(2, *image.shape, generator=torch.Generator().manual_seed(3))
     noisy = image + weaker * first
     images = with_noise(noisy, [extra])
-    found = Asking(network(0.6), no_details, images, images, nothing).start(False)(1.0)
+    found = asking_about(network(0.6), images, images).answer()
     assert found.shown == pytest.approx(weaker, rel=0.05)
     # A network that does not answer noise at all tells nothing.
-    assert Asking(network(0.0), no_details, images, images, nothing).start(False)(1.0).shown == float("inf")
+    assert asking_about(network(0.0), images, images).answer().shown == float("inf")
 
 
 def test_a_second_pass_goes_on_where_the_first_ended(monkeypatch):
@@ -100,7 +101,7 @@ def test_a_second_pass_goes_on_where_the_first_ended(monkeypatch):
         told.append(times)
         return network(0.6)(stacks, times)
 
-    asking = Asking(listening, no_details, *given_and_noisy(), nothing).start(False)
+    asking = asking_about(listening, *given_and_noisy()).start(False)
     first, second = (asking(times).response for times in (1.0, 2.0))
     assert told == [1.0, 2.0]
     assert second.noise_reduction(0.0) == pytest.approx(first.noise_reduction(1.0), rel=1e-3)
@@ -111,7 +112,7 @@ def test_a_second_pass_goes_on_where_the_first_ended(monkeypatch):
 
 
 def test_the_first_pass_may_spare_structure():
-    asking = Asking(network(0.6), no_details, *given_and_noisy(), nothing)
+    asking = asking_about(network(0.6), *given_and_noisy())
     everywhere, sparing = asking.start(False)(1.0), asking.start(True)(1.0)
     assert sparing.structured(1.0) < 1.0 < everywhere.structured(1.0)
     assert 1.5 < sparing.response.noise_reduction(1.0) < everywhere.response.noise_reduction(1.0)
@@ -119,20 +120,24 @@ def test_the_first_pass_may_spare_structure():
     assert asking.start(False)(1.0).homogeneous == everywhere.homogeneous
 
 
+def test_what_is_insignificant_goes_with_the_first_pass_and_not_with_an_answer():
+    asking = asking_about(network(0.0), *given_and_noisy(), share=0.5)
+    assert asking.start(False)(1.0).response.noise_reduction(1.0) == pytest.approx(2.0, rel=1e-3)
+    assert asking.answer().response.noise_reduction(1.0) == pytest.approx(1.0, rel=1e-3)
+
+
 def test_more_draws_of_noise_tell_more_surely():
     def reads(seed, draws):
         image, generator = phantom(64)[None], torch.Generator().manual_seed(seed)
         extra = 0.02 * torch.randn(draws, *image.shape, generator=generator)
         images = with_noise(image, extra)
-        return (
-            Asking(network(0.6), no_details, images, images, nothing).start(False)(1.0).response.noise_reduction(0.97)
-        )
+        return asking_about(network(0.6), images, images).start(False)(1.0).response.noise_reduction(0.97)
 
     once, often = (torch.tensor([reads(seed, draws) for seed in range(12)]) for draws in (1, 8))
     assert float(often.std()) < 0.7 * float(once.std())
     images, stacks = given_and_noisy(draws=3)
-    assert len(Asking(network(0.6), no_details, images, stacks, nothing).start(False)(1.0).response.given) == len(
-        Asking(network(0.6), no_details, images[:2], stacks[:2], nothing).start(False)(1.0).response.given
+    assert len(asking_about(network(0.6), images, stacks).start(False)(1.0).response.given) == len(
+        asking_about(network(0.6), images[:2], stacks[:2]).start(False)(1.0).response.given
     )
 
 
@@ -145,21 +150,21 @@ def test_slices_around_stay_as_they_are():
 
     images, _ = given_and_noisy()
     stacks = [image.expand(3, -1, -1) for image in images]
-    asking = Asking(middle_only, no_details, images, stacks, nothing).start(False)
+    asking = asking_about(middle_only, images, stacks).start(False)
     asking(1.0), asking(1.0)
     assert torch.equal(asked[0][:, ::2], asked[1][:, ::2])
     assert not torch.equal(asked[0][:, 1], asked[1][:, 1])
 
 
 def test_details_carry_noise_along():
-    found = Asking(network(0.6), lambda parts: parts[:, 1], *given_and_noisy(), nothing).start(False)(1.0)
+    found = asking_about(network(0.6), *given_and_noisy(), details=lambda parts: parts[:, 1]).start(False)(1.0)
     assert found.response.noise_reduction(0.0) == pytest.approx(1 / 1.5, rel=0.01)
 
 
 def test_windows_tell_what_the_whole_image_tells(monkeypatch):
-    on_windows = Asking(network(0.6), no_details, *given_and_noisy(1024), nothing).start(False)(1.0)
+    on_windows = asking_about(network(0.6), *given_and_noisy(1024)).start(False)(1.0)
     monkeypatch.setattr("lucidmr.enhance.respond.WINDOW", 1024)
-    whole = Asking(network(0.6), no_details, *given_and_noisy(1024), nothing).start(False)(1.0)
+    whole = asking_about(network(0.6), *given_and_noisy(1024)).start(False)(1.0)
     assert len(on_windows.response.given) < len(whole.response.given)
     for share in (0.5, 1.0):
         assert on_windows.response.noise_reduction(share) == pytest.approx(
@@ -169,6 +174,6 @@ def test_windows_tell_what_the_whole_image_tells(monkeypatch):
 
 def test_an_image_without_body_shows_nothing():
     empty = torch.zeros(1, 300, 300)
-    found = Asking(network(0.6), no_details, (empty, empty), (empty, empty), nothing).start(False)(1.0)
+    found = asking_about(network(0.6), (empty, empty), (empty, empty)).start(False)(1.0)
     assert len(found.response.given) == 0
     assert found.structured == ORIGINAL

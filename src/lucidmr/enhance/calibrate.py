@@ -4,10 +4,9 @@ A network removes less noise than asked for where it cannot tell noise from anat
 level and anatomy. The gated head is linear in the share of predicted noise that is removed, so one measurement with
 weak extra noise (as in :mod:`lucidmr.enhance.probe`) tells for every share which noise reduction it gives in
 homogeneous tissue, and the share that gives the wanted one is found without running the network again. Where even all
-of the predicted noise is too little, it is taken off, then what is not significant of what is left
-(:mod:`lucidmr.enhance.significance`), and then the network is asked again, pass by pass. That keeps more anatomy at the
-same noise reduction than telling the network of more noise at once (docs/results). The dial ends where the image is
-estimated to lose more anatomy than noise (:mod:`lucidmr.enhance.risk`).
+of the predicted noise is too little, it is taken off, and the network is asked again, pass by pass. That keeps more
+anatomy at the same noise reduction than telling the network of more noise at once (docs/results). The dial ends where
+the image is estimated to lose more anatomy than noise (:mod:`lucidmr.enhance.risk`).
 """
 
 import math
@@ -20,7 +19,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from lucidmr.enhance.passes import REST
 from lucidmr.enhance.risk import Risk, mean_of
 from lucidmr.errors import LucidError
 from lucidmr.physics.image_noise import local_mean
@@ -35,7 +33,9 @@ AGAIN: Final = 3.0
 anatomy, and told the truth the network would leave most of it."""
 MOST_RISE: Final = 0.4
 """How far the estimated mean squared error of homogeneous tissue, over that of the original, may rise above the least
-that was reached: what raises it takes more anatomy than noise."""
+that was reached where 2 is asked for: what raises it takes more anatomy than noise. Who asks for 3 accepts twice that,
+for 4 three times; never more."""
+_MOST_ACCEPTED: Final = 4.0
 MOST_BESIDE: Final = 1.0
 """The same to which tissue beside structure may come in the first pass: there is more to lose."""
 
@@ -88,12 +88,12 @@ class Calibration:
     """How the noise dial is set on one image.
 
     Attributes:
-        told: How many times the noise that is found the network is told, pass by pass, or
-            :data:`lucidmr.enhance.passes.REST`; of all passes but the last all of the predicted noise is removed.
+        told: How many times the noise that is found the network is told, pass by pass; of all passes but the last all
+            of the predicted noise is removed.
         removal: Share of the noise predicted in the last pass to remove, 0 to :data:`MOST_REMOVAL`.
         expected: Noise reduction that it gives in homogeneous tissue, as measured; the nominal one where the image
             shows no noise to measure with.
-        measured: Whether it was measured.
+        measured: Whether it was measured; where not, it is one answer of the network and nothing else.
         sparing: Whether the first pass spares structure, as all later ones do.
     """
 
@@ -183,6 +183,13 @@ class _Pass(NamedTuple):
     reach: float
 
 
+class _Asked(NamedTuple):
+    """What the network was told in a pass, and what it did."""
+
+    told: float
+    found: Behaviour
+
+
 def nominal(wanted: float) -> Calibration:
     """The setting for a perfect network: 1 - 1/NRF."""
     return unmeasured(wanted, 1.0 - 1.0 / wanted)
@@ -196,9 +203,8 @@ def unmeasured(wanted: float, share: float) -> Calibration:
 class Calibrator:
     """Sets the dial on one image to whatever is wanted; passes are made when they are needed, each once.
 
-    Where the first pass takes more anatomy than noise beside structure, it is made once more and spares structure. The
-    second and the last do without the network. A pass that would take more anatomy than noise from homogeneous
-    tissue stops short of it, and is the last.
+    Where the first pass takes more anatomy than noise beside structure, it is made once more and spares structure. A
+    pass that would take more anatomy than noise from homogeneous tissue stops short of it, and is the last.
 
     Args:
         start: Starts with the first pass, told whether it is to spare structure, and gives what asks the network: told
@@ -208,7 +214,7 @@ class Calibrator:
 
     def __init__(self, start: Callable[[bool], Callable[[float], Behaviour]]) -> None:
         self._start = start
-        self._made, self._coming, self._sparing = list[_Pass](), self._passes(), False
+        self._asked, self._coming, self._sparing = list[_Asked](), self._asking(), False
 
     def __call__(self, wanted: float) -> Calibration | None:
         """Find the passes, and the share of the noise predicted in the last, that give the wanted noise reduction.
@@ -221,24 +227,40 @@ class Calibrator:
             largest factor that can be had the dial saturates smoothly (see :func:`within_reach`), so that asking for
             more never gives less.
         """
-        while not any(wanted <= _knee(one.reach) for one in self._made):
-            further = next(self._coming, None)
-            if further is None:
+        passes = list[_Pass]()
+        for one in self._passes(MOST_RISE * (min(wanted, _MOST_ACCEPTED) - 1.0)):
+            passes.append(one)
+            if wanted <= _knee(one.reach):
                 break
-            self._made.append(further)
-        if not self._made:
+        if not passes:
             return None
-        goal = within_reach(wanted, max(one.reach for one in self._made))
-        last = next(number for number, one in enumerate(self._made) if one.reach >= goal)
-        response, low, high = self._made[last].response, 0.0, self._made[last].best
+        goal = within_reach(wanted, max(one.reach for one in passes))
+        last = next(number for number, one in enumerate(passes) if one.reach >= goal)
+        response, low, high = passes[last].response, 0.0, passes[last].best
         for _ in range(10):
             middle = 0.5 * (low + high)
             low, high = (low, middle) if response.noise_reduction(middle) >= goal else (middle, high)
-        told = tuple(one.told for one in self._made[: last + 1])
+        told = tuple(one.told for one in passes[: last + 1])
         return Calibration(told, high, response.noise_reduction(high), measured=True, sparing=self._sparing)
 
-    def _passes(self) -> Iterator[_Pass]:
-        """One pass after the other, as many as may be made; none for an image without homogeneous tissue."""
+    def _passes(self, rise: float) -> Iterator[_Pass]:
+        """One pass after the other, as many as the risk allows when it may rise so far."""
+        allowed = 1.0 + rise
+        for told, found in self._answers():
+            yield _Pass(told, found.response, *_reach(found.response, found.homogeneous.most(allowed)))
+            if found.homogeneous(1.0) > allowed:
+                return
+            allowed = min(allowed, found.homogeneous.least + rise)
+
+    def _answers(self) -> Iterator[_Asked]:
+        """Pass by pass, what the network was told and did; it is asked what it has not been before."""
+        yield from self._asked
+        for further in self._coming:
+            self._asked.append(further)
+            yield further
+
+    def _asking(self) -> Iterator[_Asked]:
+        """Ask the network, pass by pass; nothing for an image without homogeneous tissue."""
         ask = self._start(False)
         found = ask(1.0)
         self._sparing = found.structured(1.0) > MOST_BESIDE
@@ -247,19 +269,11 @@ class Calibrator:
             found = ask(1.0)
         if not len(found.response.given):
             return
-        allowed = 1.0 + MOST_RISE
-        yield _pass(1.0, found, allowed)
-        for asked in (False, *[True] * (MOST_PASSES - 1), False):
-            if found.homogeneous(1.0) > allowed:
-                return
-            told = AGAIN / found.response.noise_reduction(1.0) if asked else REST
-            allowed = min(allowed, found.homogeneous.least + MOST_RISE)
+        yield _Asked(1.0, found)
+        for _ in range(MOST_PASSES - 1):
+            told = AGAIN / found.response.noise_reduction(1.0)
             found = ask(told)
-            yield _pass(told, found, allowed)
-
-
-def _pass(told: float, found: Behaviour, allowed: float) -> _Pass:
-    return _Pass(told, found.response, *_reach(found.response, found.homogeneous.most(allowed)))
+            yield _Asked(told, found)
 
 
 def pooled(behaviours: Sequence[Behaviour]) -> Behaviour:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from math import log2
 from pathlib import Path
 from statistics import median
@@ -26,7 +26,7 @@ from lucidmr.enhance.device import DeviceName, choose_device
 from lucidmr.enhance.neighbours import Neighbours, middle, stack_around, stack_noise
 from lucidmr.enhance.noise import measure_noise
 from lucidmr.enhance.parts import in_band, on_working_grid, predicted, vector, without_mean
-from lucidmr.enhance.passes import REST, Passes, Rest
+from lucidmr.enhance.passes import Passes
 from lucidmr.enhance.prepare import context_of, extents_of, facts_of, plan_of
 from lucidmr.enhance.probe import ProbeResult, probe
 from lucidmr.enhance.respond import Asking
@@ -109,8 +109,9 @@ class EnhancedSeries:
 
     def image(self, index: int) -> NDArray[np.float32]:
         """Image ``index``, enhanced: (row, column) on the interpolated grid, in the source's real-world units."""
-        enhanced = self._enhanced(self._neighbours.standardized(index), self.dial(index)) + self._along_slice(index)
-        return restore(enhanced, middle(self._neighbours.stored(index)), self.standardization)[0].numpy()
+        stored = self._neighbours.stored(index)
+        enhanced = self._enhanced(stored, self._neighbours.standardized(index), self.dial(index))
+        return restore(enhanced + self._along_slice(index), middle(stored), self.standardization)[0].numpy()
 
     def dial(self, index: int) -> Dial:
         """Noise of image ``index`` and how the noise dial is set on it.
@@ -136,7 +137,7 @@ class EnhancedSeries:
     def _borne_out(self, on: Sequence[int], noise: NoiseEstimate) -> NoiseEstimate:
         """The noise, but no more of it than the network's answer bears out (see :attr:`Behaviour.shown`)."""
         for _ in range(_CORRECTIONS if noise.sd > 0 else 0):
-            most = _MOST_ABOVE * pooled([one.start(False)(1.0) for one in self._askings(on, noise)]).shown
+            most = _MOST_ABOVE * pooled([one.answer() for one in self._askings(on, noise)]).shown
             if most >= 1.0:
                 break
             noise = replace(noise, sd=most * noise.sd)
@@ -165,7 +166,7 @@ class EnhancedSeries:
 
         Detail along slice that needs more slices is left out.
         """
-        enhanced = self._enhanced(standardize(stack, self.standardization), dial)
+        enhanced = self._enhanced(stack, standardize(stack, self.standardization), dial)
         return restore(enhanced, middle(stack), self.standardization)
 
     def _along_slice(self, index: int) -> Float[Tensor, "1 freq phase"] | float:
@@ -200,18 +201,23 @@ class EnhancedSeries:
     def _slices(self) -> int:
         return self.model.network.settings.slices
 
-    def _enhanced(self, given: Float[Tensor, "slice freq phase"], dial: Dial) -> Float[Tensor, "1 freq phase"]:
-        """The middle one of standardized slices: noise comes off pass by pass, what the last one says is blended."""
+    def _enhanced(
+        self, stored: Float[Tensor, "slice row column"], given: Float[Tensor, "slice freq phase"], dial: Dial
+    ) -> Float[Tensor, "1 freq phase"]:
+        """The middle one of slices, stored and standardized: noise comes off pass by pass, the last one is blended."""
         image = self._in_own_units(middle(given))
         body, sd = body_mask(image), dial.noise.sd / self.standardization.scale
 
         def network(stacks: Tensor, told: float) -> Tensor:
             return without_mean(self._answer(stacks, told, dial.noise), body[:, None], sd, self._density(dial.noise))
 
-        rest, sparing = self._rest(dial.noise), dial.calibration.sparing
-        passes = Passes(network, given[None], lambda: homogeneity(image)[:, None], image.shape[-2:], rest, sparing)
-        *_, parts = map(passes, dial.calibration.told)
-        enhanced = blend(passes.asked, parts, vector(self._in_plane), dial.calibration.removal)[:, 0]
+        how = dial.calibration
+        first = self._insignificant(stored, dial.noise) if how.measured else torch.zeros_like(image)
+        passes = Passes(
+            network, given[None], first[None], lambda: homogeneity(image)[:, None], image.shape[-2:], how.sparing
+        )
+        *_, parts = map(passes, how.told)
+        enhanced = blend(passes.asked, parts, vector(self._in_plane), how.removal)[:, 0]
         share = 1.0 - 1.0 / self.enhancement.noise_reduction  # air is known to be noise
         if share == 0.0:
             return enhanced
@@ -219,9 +225,10 @@ class EnhancedSeries:
         floor = floor_in(self._in_own_units(middle(passes.left[0])), level)
         return enhanced - share / self.standardization.scale * floor
 
-    def _rest(self, noise: NoiseEstimate) -> Rest:
-        """What of standardized images is not significant (see :class:`Passes`)."""
-        return partial(insignificant, noise_sd=noise.sd / self.standardization.scale, density=self._density(noise))
+    def _insignificant(self, stored: Float[Tensor, "slice row column"], noise: NoiseEstimate) -> Image:
+        """What of the middle slice is not significant, standardized: (1, freq, phase)."""
+        part = self._oriented(insignificant(self._oriented(stored), noise))
+        return standardize(part, replace(self.standardization, offset=0.0))
 
     def _density(self, noise: NoiseEstimate) -> tuple[float, float]:
         """Acquired pixels per pixel of the grid along (freq, phase)."""
@@ -273,7 +280,7 @@ class EnhancedSeries:
         noise = self.noise(index)
         if noise.sd <= 0:
             raise ValueError(f"image {index} shows no noise")
-        return self._askings((index,), noise)[0].start(False)(1.0).response
+        return self._askings((index,), noise)[0].answer().response
 
     def _calibrator(self, on: Sequence[int], noise: NoiseEstimate) -> Calibrator:
         """What asks the network about some images together; kept where it is to be."""
@@ -301,8 +308,8 @@ class EnhancedSeries:
         stored = self._neighbours.stored(index)
         extra = [self._oriented(self._noise(index, noise, generator)) for _ in range(draws)]
         extra.append(WEAKER * extra[0])
-        noisy = [standardize(stored + one, self.standardization) for one in extra]
-        stacks = [self._neighbours.standardized(index), *noisy]
+        noisy = [stored + one for one in extra]
+        stacks = [self._neighbours.standardized(index), *(standardize(one, self.standardization) for one in noisy)]
 
         def network(stacks: Tensor, told: float) -> Tensor:
             return self._answer(stacks, told, noise)
@@ -311,7 +318,9 @@ class EnhancedSeries:
             return torch.cat(gated_details(parts, vector(self._in_plane)), 1).sum(1)
 
         own = [self._in_own_units(middle(stack)) for stack in stacks]
-        return Asking(network, details, own, stacks, self._rest(noise))
+        return Asking(
+            network, details, own, stacks, lambda: [self._insignificant(one, noise) for one in (stored, *noisy)]
+        )
 
     def _draws(self, noise: NoiseEstimate, images: int) -> int:
         """How often to draw extra noise: the fewer samples images have, the more of it chance decides."""
@@ -354,7 +363,7 @@ class EnhancedSeries:
             *self._asked,
             ("noise found", f"{middle.noise.sd:.4g} on the middle image" if middle.noise.sd > 0 else "none"),
             ("first pass", "spares structure" if middle.calibration.sparing else "acts everywhere"),
-            ("noise told over noise found, each pass", ", ".join(map(_in_words, middle.calibration.told))),
+            ("noise told over noise found, each pass", ", ".join(f"{told:.2g}" for told in middle.calibration.told)),
             ("share of the noise of the last pass removed", f"{middle.calibration.removal:.3f}"),
             ("device", str(self.device)),
         )
@@ -472,10 +481,6 @@ def enhance(
 def _spread(stack: Sequence[int], count: int) -> list[int]:
     """Some images of a stack, at most so many, away from its ends."""
     return sorted({stack[step * len(stack) // (count + 1)] for step in range(1, count + 1)})
-
-
-def _in_words(told: float) -> str:
-    return "without the network" if told == REST else f"{told:.2g}"
 
 
 def middle_image(count: int) -> int:

@@ -5,7 +5,7 @@ goes through the network, once a pass without extra noise and once with every dr
 """
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Final
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lucidmr.enhance.calibrate import Behaviour, response_of
-from lucidmr.enhance.passes import Passes, Rest
+from lucidmr.enhance.passes import Passes
 from lucidmr.enhance.risk import ORIGINAL, risk_of
 from lucidmr.physics.image_noise import Tissue, homogeneity, local_mean, tissue_of
 from lucidmr.shapes import Image, Mask
@@ -38,7 +38,7 @@ class Asking:
         images: (1, freq, phase), the middle slice in its own units, the same with each draw of extra noise, and last
             with noise that is :data:`lucidmr.enhance.risk.WEAKER`; tissue is looked for in the first.
         stacks: The stack, standardized, and the same with each draw and with the weaker noise.
-        rest: What of middle slices a pass without the network takes for noise (see :class:`Passes`).
+        insignificant: Gives what of the images the first pass takes for noise without the network, standardized.
     """
 
     def __init__(
@@ -47,9 +47,10 @@ class Asking:
         details: Callable[[Tensor], Tensor],
         images: Sequence[Image],
         stacks: Sequence[Stack],
-        rest: Rest,
+        insignificant: Callable[[], Sequence[Image]],
     ) -> None:
-        self._network, self._details, self._images, self._rest = network, details, images, rest
+        self._network, self._details, self._images = network, details, images
+        self._insignificant = cache(lambda: self._cut(insignificant()))
         tissue = tissue_of(self._images[0])
         self._windows = windows_on(tissue.homogeneous[0])
         covered = torch.zeros_like(images[0], dtype=torch.bool)
@@ -65,11 +66,18 @@ class Asking:
             sparing: Whether it is to spare structure as later ones do.
 
         Returns:
-            What makes one pass after the other, the network told so many times the noise found (:data:`REST` does
-            without it); the response is empty where the image has no body.
+            What makes one pass after the other, the network told so many times the noise found; the response is empty
+            where the image has no body.
         """
+        return self._passes(self._insignificant(), sparing)
+
+    def answer(self) -> Behaviour:
+        """What the network does in one answer, told the noise that was found, and nothing else does."""
+        return self._passes(torch.zeros_like(self._stacks[:, :1]), sparing=False)(1.0)
+
+    def _passes(self, insignificant: Float[Tensor, "window 1 h w"], sparing: bool) -> Callable[[float], Behaviour]:
         whole = self._images[0].shape
-        passes = Passes(self._network, self._stacks, lambda: self._homogeneity, whole, self._rest, sparing)
+        passes = Passes(self._network, self._stacks, insignificant, lambda: self._homogeneity, whole, sparing)
         given = passes.asked[:, 0]
 
         def ask(told: float) -> Behaviour:

@@ -1,9 +1,10 @@
-"""What of an image no test tells from noise: coefficients in which the noisy original shows no more than its noise.
+"""What of an image no test tells from noise: coefficients in which it shows no more than its noise.
 
-The network leaves what may be anatomy. Anatomy that spans a few pixels stands out in some coefficients of a cosine
-transform of small blocks; where a coefficient of the original does not stand out of the noise, what the network leaves
-of it is taken for noise, too. Blocks, transform and averaging over all positions are those of DCT denoising (Yu and
-Sapiro, IPOL 2011); the original decides there as well, but what is thresholded here is what the network has left.
+Anatomy that spans a few pixels stands out in some coefficients of a cosine transform of small blocks; where a
+coefficient does not stand out of the noise, it is taken for noise. Blocks, transform and averaging over all positions
+are those of DCT denoising (Yu and Sapiro, IPOL 2011). Of a volume the blocks hold neighbouring slices, too: anatomy
+goes on there, noise does not. All is done on the pixels that were acquired: what interpolation has left of the highest
+frequencies, where most noise is, would not be enough.
 """
 
 import math
@@ -15,48 +16,69 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from lucidmr.standardize import resample
+from lucidmr.physics.fourier import IN_PLANE, resize_kspace, to_image, to_kspace
+from lucidmr.physics.image_noise import NoiseEstimate
+from lucidmr.shapes import Image
 
 BLOCK: Final = 8
 """Side of a block, acquired pixels."""
-SIGNIFICANT: Final = 2.0
-"""Times the noise that a coefficient must be to count as anatomy. At 2.7 more noise goes, and of images of little noise
-up to 1 dB of what is true (docs/results)."""
+SLICES: Final = 3
+"""Slices of a block of a volume: more take no more noise off, as anatomy changes from slice to slice."""
+SIGNIFICANT: Final = 1.5
+"""Times the noise that a coefficient must be to count as anatomy. At 2 and 2.7 more noise goes, and more of what is
+true as well (docs/results)."""
 _STEP: Final = 2
 """Acquired pixels between neighbouring blocks."""
 _MARGIN: Final = BLOCK - _STEP
 _STRIP: Final = 512
-"""Acquired rows that are transformed at once: there are sixteen coefficients to each pixel."""
+"""Acquired rows that are transformed at once: there are sixteen coefficients to each pixel of a slice."""
 
-Images = Float[Tensor, "b h w"]
+Stack = Float[Tensor, "slice freq phase"]
 
 
-def insignificant(images: Images, reference: Images, noise_sd: float, density: tuple[float, float]) -> Images:
-    """What of images lies in coefficients in which a reference shows no more than its noise.
+def insignificant(stack: Stack, noise: NoiseEstimate) -> Image:
+    """What of the middle one of some slices lies in coefficients in which they show no more than their noise.
 
     Args:
-        images: What is left of the originals.
-        reference: The originals, noisy.
-        noise_sd: Standard deviation of their noise; where it is 0, nothing is insignificant.
-        density: Acquired pixels per pixel along (freq, phase), at most 1.
+        stack: A slice, or an odd number of neighbouring ones, on the matrix as stored; :data:`SLICES` of them are
+            looked at, at most.
+        noise: Level and band; where the level is 0, nothing is insignificant.
 
     Returns:
-        Part of the images; the mean of a block never is in it.
+        (1, freq, phase), part of the middle slice and of its band; the mean of a block never is in it.
     """
-    whole = (images.shape[-2], images.shape[-1])
-    acquired = round(whole[0] * density[0]), round(whole[1] * density[1])
-    left, original = (_padded(resample(image, acquired)) for image in (images, reference))
-    removed, weights = torch.zeros_like(left), torch.zeros_like(left)
-    for top in range(0, left.shape[2] - BLOCK + 1, _STRIP):
+    around = min(len(stack), SLICES) // 2
+    near = stack[len(stack) // 2 - around : len(stack) // 2 + around + 1]
+    whole = (stack.shape[-2], stack.shape[-1])
+    acquired = _acquired(whole, noise)
+    padded = _padded(_on_matrix(near, acquired))
+    removed, weights = torch.zeros_like(padded[:1]), torch.zeros_like(padded[:1])
+    for top in range(0, padded.shape[2] - BLOCK + 1, _STRIP):
         rows = slice(top, top + _STRIP + BLOCK - _STEP)
-        part, weight = _overlapped(left[:, :, rows], original[:, :, rows], SIGNIFICANT * noise_sd)
+        part, weight = _overlapped(padded[:, :, rows], SIGNIFICANT * noise.sd)
         removed[:, :, rows] += part
         weights[:, :, rows] += weight
     height, width = (slice(_MARGIN, _MARGIN + side) for side in acquired)
-    return resample((removed / weights)[:, 0, height, width], whole)
+    return _on_matrix((removed / weights)[0, :, height, width], whole)
 
 
-def _padded(images: Images) -> Float[Tensor, "b 1 h2 w2"]:
+def _acquired(whole: tuple[int, int], noise: NoiseEstimate) -> tuple[int, int]:
+    """Pixels (freq, phase) that hold the band of the noise."""
+    extents = noise.extent_freq, noise.extent_phase
+    sides = [
+        n if share > 0.999 else min(n, 2 * round(0.5 * n * share)) for n, share in zip(whole, extents, strict=True)
+    ]
+    return max(2, sides[0]), max(2, sides[1])
+
+
+def _on_matrix(images: Stack, matrix: tuple[int, int]) -> Float[Tensor, "slice f p"]:
+    """Images on another matrix over the same field of view, as zero-filling of k-space gives them."""
+    if tuple(images.shape[-2:]) == matrix:
+        return images
+    return to_image(resize_kspace(to_kspace(images.to(torch.complex64), IN_PLANE), matrix), IN_PLANE).real
+
+
+def _padded(images: Stack) -> Float[Tensor, "slice 1 h w"]:
     """Beyond the borders, so that each pixel is in as many blocks as any other, and to an even number of pixels."""
     height, width = images.shape[-2:]
     margins = (_MARGIN, _MARGIN + width % _STEP, _MARGIN, _MARGIN + height % _STEP)
@@ -64,25 +86,27 @@ def _padded(images: Images) -> Float[Tensor, "b 1 h2 w2"]:
 
 
 def _overlapped(
-    left: Float[Tensor, "b 1 h w"], original: Float[Tensor, "b 1 h w"], limit: float
-) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b 1 h w"]]:
-    """Sums over blocks of what is to go, weighted, and of the weights."""
-    transform = _transform()
-    coefficients, given = (transform @ F.unfold(images, BLOCK, stride=_STEP) for images in (left, original))
-    dropped = (given.abs() <= limit).to(left.dtype)
-    dropped[:, 0] = 0.0
+    images: Float[Tensor, "slice 1 h w"], limit: float
+) -> tuple[Float[Tensor, "1 1 h w"], Float[Tensor, "1 1 h w"]]:
+    """Sums over blocks of what of the middle slice is to go, weighted, and of the weights."""
+    in_plane, along = _cosines(BLOCK), _cosines(len(images))
+    transform = torch.kron(in_plane, in_plane)
+    coefficients = torch.tensordot(along, transform @ F.unfold(images, BLOCK, stride=_STEP), 1)
+    dropped = (coefficients.abs() <= limit).to(images.dtype)
+    dropped[0, 0] = 0.0
     # Blocks that need few coefficients say most about their pixels.
-    weights = 1.0 / (1.0 + BLOCK**2 - dropped.sum(1, keepdim=True))
-    gone = weights * (transform.T @ (coefficients * dropped))
-    shape = (left.shape[-2], left.shape[-1])
-    part, weight = (F.fold(one, shape, BLOCK, stride=_STEP) for one in (gone, weights.expand_as(gone)))
+    weights = 1.0 / (1.0 + dropped[..., 0].numel() - dropped.sum((0, 1)))
+    middle = torch.tensordot(along[:, len(images) // 2], coefficients * dropped, 1)
+    gone = weights * (transform.T @ middle)
+    shape = (images.shape[-2], images.shape[-1])
+    part, weight = (F.fold(one[None], shape, BLOCK, stride=_STEP) for one in (gone, weights.expand_as(gone)))
     return part, weight
 
 
 @cache
-def _transform() -> Float[Tensor, "coefficient pixel"]:
-    """The orthonormal cosine transform of a block; its first row is the mean's."""
-    turns = torch.arange(BLOCK)[:, None] * (torch.arange(BLOCK) + 0.5) * (math.pi / BLOCK)
-    one = torch.cos(turns) * math.sqrt(2.0 / BLOCK)
-    one[0] /= math.sqrt(2.0)
-    return torch.kron(one, one)
+def _cosines(count: int) -> Float[Tensor, "coefficient sample"]:
+    """The orthonormal cosine transform of so many samples; its first row is the mean's."""
+    turns = torch.arange(count)[:, None] * (torch.arange(count) + 0.5) * (math.pi / count)
+    transform = torch.cos(turns) * math.sqrt(2.0 / count)
+    transform[0] /= math.sqrt(2.0)
+    return transform

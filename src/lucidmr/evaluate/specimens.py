@@ -136,18 +136,18 @@ def _seen_by_all(scan: RawScan) -> Image:
 
 def volume(bench: Bench) -> Specimen:
     """A volume to acquire in 3D: the cleanest of the data that is clean enough, or a phantom."""
-    found = list[tuple[float, str, Image]]()
+    found = list[tuple[float, str, NativeSlices]]()
     for name, series in bench.series.items():
         if bench.quick or not _is_3d(series) or series.depth < _PARTITIONS:
             continue
         slices = native_slices(_volume_of(series, list(series.stacks[0])))
         if slices is not None:
-            images = slices.images[middle(len(slices.images), _PARTITIONS)]
-            noise = measure_noise(_coarse(images)).sd / slices.signal
-            found.append((noise, name, _coarse(without_floor(images, slices.noise_sd)) / slices.signal))
+            some = replace(slices, images=slices.images[middle(len(slices.images), _PARTITIONS)])
+            found.append((measure_noise(_coarse(some.images)).sd / some.signal, name, some))
     if not found or (cleanest := min(found, key=itemgetter(0)))[0] > _CLEAN:
         return phantom_volume(bench)
-    _, name, images = cleanest
+    _, name, slices = cleanest
+    images = _coarse(without_floor(slices.images, slices.noise_sd)) / slices.signal
     spacing = _spacing_of(bench.series[name], (images.shape[1], images.shape[2]))
     return Specimen(name, received(images, _COILS_3D, bench.generator(name), name), spacing)
 
