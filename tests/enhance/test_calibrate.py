@@ -157,7 +157,7 @@ def test_passes_are_made_once_and_give_the_same_whatever_was_wanted_before():
 def test_the_dial_stops_where_more_anatomy_goes_than_who_asks_accepts(wanted, accepted):
     rise = accepted * MOST_RISE
     start = again_and_again(0.4, risks=(0.5, 0.5 + 0.4 * rise, 0.5 + 1.3 * rise))
-    found = calibrated(start, 200.0 if wanted == 200.0 else wanted)
+    found = calibrated(start, wanted)
     if wanted == 200.0:
         assert len(found.told) == 3
         # Of the third pass so much that the risk comes to what is allowed above the least: two thirds of it.
@@ -167,9 +167,7 @@ def test_the_dial_stops_where_more_anatomy_goes_than_who_asks_accepts(wanted, ac
 
 
 def test_who_asks_for_more_accepts_more():
-    def start(sparing):
-        return again_and_again(0.5, risks=(0.5, 0.5 + 2.0 * MOST_RISE))(sparing)
-
+    start = again_and_again(0.5, risks=(0.5, 0.5 + 2.0 * MOST_RISE))
     # At 2.2 the first pass is enough; at 2.6 a rise of 1.6 is accepted, at 3 twice that of 2 and so all of the second.
     assert len(calibrated(start, 2.2).told) == 1
     assert calibrated(start, 2.6).expected == pytest.approx(2.6, rel=0.01)

@@ -34,8 +34,9 @@ anatomy, and told the truth the network would leave most of it."""
 MOST_RISE: Final = 0.4
 """How far the estimated mean squared error of homogeneous tissue, over that of the original, may rise above the least
 that was reached where 2 is asked for: what raises it takes more anatomy than noise. Who asks for 3 accepts twice that,
-for 4 three times; never more."""
+for 4 three times."""
 _MOST_ACCEPTED: Final = 4.0
+"""Who asks for more than this accepts no more."""
 MOST_BESIDE: Final = 1.0
 """The same to which tissue beside structure may come in the first pass: there is more to lose."""
 

@@ -16,8 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from lucidmr.physics.fourier import IN_PLANE, resize_kspace, to_image, to_kspace
-from lucidmr.physics.image_noise import NoiseEstimate
+from lucidmr.physics.image_noise import NoiseEstimate, cut_to_band, on_matrix
 from lucidmr.shapes import Image
 
 BLOCK: Final = 8
@@ -49,33 +48,16 @@ def insignificant(stack: Stack, noise: NoiseEstimate) -> Image:
     """
     around = min(len(stack), SLICES) // 2
     near = stack[len(stack) // 2 - around : len(stack) // 2 + around + 1]
-    whole = (stack.shape[-2], stack.shape[-1])
-    acquired = _acquired(whole, noise)
-    padded = _padded(_on_matrix(near, acquired))
+    acquired = cut_to_band(near, noise)
+    padded = _padded(acquired)
     removed, weights = torch.zeros_like(padded[:1]), torch.zeros_like(padded[:1])
     for top in range(0, padded.shape[2] - BLOCK + 1, _STRIP):
         rows = slice(top, top + _STRIP + BLOCK - _STEP)
         part, weight = _overlapped(padded[:, :, rows], SIGNIFICANT * noise.sd)
         removed[:, :, rows] += part
         weights[:, :, rows] += weight
-    height, width = (slice(_MARGIN, _MARGIN + side) for side in acquired)
-    return _on_matrix((removed / weights)[0, :, height, width], whole)
-
-
-def _acquired(whole: tuple[int, int], noise: NoiseEstimate) -> tuple[int, int]:
-    """Pixels (freq, phase) that hold the band of the noise."""
-    extents = noise.extent_freq, noise.extent_phase
-    sides = [
-        n if share > 0.999 else min(n, 2 * round(0.5 * n * share)) for n, share in zip(whole, extents, strict=True)
-    ]
-    return max(2, sides[0]), max(2, sides[1])
-
-
-def _on_matrix(images: Stack, matrix: tuple[int, int]) -> Float[Tensor, "slice f p"]:
-    """Images on another matrix over the same field of view, as zero-filling of k-space gives them."""
-    if tuple(images.shape[-2:]) == matrix:
-        return images
-    return to_image(resize_kspace(to_kspace(images.to(torch.complex64), IN_PLANE), matrix), IN_PLANE).real
+    height, width = (slice(_MARGIN, _MARGIN + side) for side in acquired.shape[-2:])
+    return on_matrix((removed / weights)[0, :, height, width], (stack.shape[-2], stack.shape[-1]))
 
 
 def _padded(images: Stack) -> Float[Tensor, "slice 1 h w"]:

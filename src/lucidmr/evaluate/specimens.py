@@ -30,7 +30,7 @@ from lucidmr.pairs.describe import acquisition_of
 from lucidmr.pairs.response import ideal_response
 from lucidmr.pairs.simulate import reconstruct_pair
 from lucidmr.physics.coils import loop_array_maps, smooth_phase
-from lucidmr.physics.fourier import IN_PLANE, resize_kspace, to_image, to_kspace
+from lucidmr.physics.fourier import IN_PLANE, resize_image, to_image, to_kspace
 from lucidmr.physics.phantoms import anatomy_phantom, anatomy_phantom_3d, kspace, kspace_3d
 from lucidmr.physics.sampling import AxisSampling, Sampling
 from lucidmr.physics.spectrum import typical_signal
@@ -280,8 +280,7 @@ def _is_3d(series: ImageSeries) -> bool:
 def _coarse(images: Float[Tensor, "slice freq phase"]) -> Float[Tensor, "slice coarse_freq coarse_phase"]:
     """At a resolution whose reconstruction does not take long."""
     matrix = [min(n, _MOST_IN_PLANE) for n in images.shape[-2:]]
-    kspace_ = to_kspace(images.to(torch.complex64), IN_PLANE)
-    return to_image(resize_kspace(kspace_, (matrix[0], matrix[1])), IN_PLANE).real.clamp_min(0.0)
+    return resize_image(images, (matrix[0], matrix[1])).real.clamp_min(0.0)
 
 
 def _spacing_of(series: ImageSeries, matrix: tuple[int, int]) -> tuple[float, float, float]:

@@ -8,7 +8,7 @@ from math import pi, prod, sqrt
 from typing import Final
 
 import torch
-from jaxtyping import Complex
+from jaxtyping import Complex, Num
 from torch import Tensor
 from torch.fft import fftn, ifftn
 
@@ -96,6 +96,21 @@ def resize_kspace(kspace: Complex[Tensor, "..."], matrix: tuple[int, ...]) -> Co
     resized = kspace.new_zeros(*kspace.shape[: -len(matrix)], *matrix)
     resized[..., *wanted] = kept
     return resized
+
+
+def resize_image(image: Num[Tensor, "..."], matrix: tuple[int, ...]) -> Complex[Tensor, "..."]:
+    """Bring images to another matrix over the same field of view, as cropping or zero-filling of k-space gives them.
+
+    Args:
+        image: Real or complex images.
+        matrix: Pixels wanted along the last axes, e.g. (freq, phase).
+
+    Returns:
+        Images of the new matrix, their signal kept; those of a real image are real but for rounding and the Nyquist
+        frequency.
+    """
+    axes = ENCODED[-len(matrix) :]
+    return to_image(resize_kspace(to_kspace(image.to(torch.complex64), axes), matrix), axes)
 
 
 def _overlap(old: int, new: int) -> tuple[slice, slice]:

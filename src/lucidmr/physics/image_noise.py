@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lucidmr.physics.averages import box_mean
+from lucidmr.physics.fourier import resize_image
 from lucidmr.shapes import Image, Mask
 
 HOMOGENEOUS_FRACTION: Final = 0.2
@@ -31,6 +32,7 @@ _BRIGHTEST: Final = 0.9
 _BRIGHT: Final = 0.67
 """The darkest over the brightest from which on an image is taken to be filled with tissue."""
 _MUCH_STRUCTURE: Final = 3.0  # times what is common in homogeneous tissue
+_FULL: Final = 0.999  # of an extent from which on a band is taken to fill the grid
 _MAX_SLICES: Final = 16  # an estimate from more slices costs time and gains nothing
 _MAX_SAMPLES: Final = 1_000_000
 
@@ -94,6 +96,28 @@ def band_noise(shape: Sequence[int], noise: NoiseEstimate, generator: torch.Gene
     band = (inside_freq[:, None] & inside_phase).float()
     limited: Tensor = torch.fft.ifft2(torch.fft.fft2(white) * band).real
     return limited * (noise.sd / sqrt(float(band.mean())))
+
+
+def cut_to_band(images: Image, noise: NoiseEstimate) -> Float[Tensor, "... cut_freq cut_phase"]:
+    """Images on the coarsest matrix that holds the band of their noise: it is white there, its level the same.
+
+    Args:
+        images: On their native grid.
+        noise: Of the images.
+
+    Returns:
+        (..., freq, phase), even numbers of pixels where they are fewer than before.
+    """
+    freq, phase = (
+        n if extent > _FULL else max(2, min(n, 2 * round(0.5 * n * extent)))
+        for n, extent in zip(images.shape[-2:], (noise.extent_freq, noise.extent_phase), strict=True)
+    )
+    return on_matrix(images, (freq, phase))
+
+
+def on_matrix(images: Image, matrix: tuple[int, int]) -> Float[Tensor, "... new_freq new_phase"]:
+    """Real images on another (freq, phase) matrix, as cropping or zero-filling of k-space gives them."""
+    return images if tuple(images.shape[-2:]) == matrix else resize_image(images, matrix).real
 
 
 def body_mask(image: Image) -> Mask:

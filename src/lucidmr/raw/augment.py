@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from lucidmr.physics.fourier import ENCODED, FREQ, IN_PLANE, PHASE, SLICE, resize_kspace, to_image, to_kspace
+from lucidmr.physics.fourier import ENCODED, FREQ, IN_PLANE, PHASE, SLICE, resize_image
 
 LEAST_MATRIX: Final = 64
 """In-plane pixels of an image that is worth learning from."""
@@ -52,8 +52,7 @@ def _reduced(images: _Images, noise_sd: float, share: float) -> tuple[_Images, f
     """The same with a share of k_max in plane; the mean over more tissue per pixel holds less noise."""
     old = images.shape[-2:]
     matrix = tuple(min(n, max(LEAST_MATRIX, 2 * round(0.5 * share * n))) for n in old)
-    kspace = resize_kspace(to_kspace(images.to(torch.complex64), IN_PLANE), matrix)
-    return to_image(kspace, IN_PLANE).real.clamp_min(0.0), noise_sd * sqrt(prod(matrix) / prod(old))
+    return resize_image(images, matrix).real.clamp_min(0.0), noise_sd * sqrt(prod(matrix) / prod(old))
 
 
 def _recoloured(images: _Images, noise_sd: float, generator: Generator) -> tuple[_Images, float]:

@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from lucidmr.physics.anatomy import random_anatomy
 from lucidmr.physics.coils import loop_array_maps, smooth_phase
-from lucidmr.physics.fourier import ENCODED, IN_PLANE, resize_kspace, to_image, to_kspace
+from lucidmr.physics.fourier import resize_image, to_kspace
 from lucidmr.physics.spectrum import acquired_extent, noise_level, typical_signal
 from lucidmr.raw.augment import LEAST_MATRIX, augmented, cut_out, excited, slab_around
 from lucidmr.raw.scan import RawScan
@@ -217,6 +217,4 @@ def _all_between(tissue: Bool[Tensor, " slice"]) -> slice:
 
 def _resized(images: Float[Tensor, "slice freq phase"], matrix: tuple[int, int, int]) -> Tensor:
     """The images of a part of their k-space."""
-    axes = ENCODED if matrix[0] != images.shape[0] else IN_PLANE
-    kspace = to_kspace(images.to(torch.complex64), axes)
-    return to_image(resize_kspace(kspace, matrix[-len(axes) :]), axes).abs()
+    return resize_image(images, matrix if matrix[0] != images.shape[0] else matrix[1:]).abs()

@@ -20,7 +20,7 @@ from lucidmr.evaluate.plates import magnified_plate, plate
 from lucidmr.evaluate.sharpness import DIRECTIONS, edge_sharpness
 from lucidmr.evaluate.specimens import Simulation, Specimen, acquire, enhanced, phantom_volume, specimens
 from lucidmr.physics.averages import box_mean
-from lucidmr.physics.fourier import IN_PLANE, resize_kspace, to_image, to_kspace
+from lucidmr.physics.fourier import resize_image, to_image, to_kspace
 from lucidmr.physics.image_noise import body_mask
 from lucidmr.physics.sampling import AxisSampling, Sampling
 from lucidmr.reconstruct.settings import Reconstruction
@@ -161,20 +161,16 @@ def _methods(bench: Bench, series: EnhancedSeries, index: int) -> dict[str, Plan
     unsharp = sharpened(stored, lambda image: sharpness(series.interpolated(image[None])[0]), sharpness(ours))
     images = {"zero-filled": filled, "lucidmr": ours, "unsharp mask": series.interpolated(unsharp[None])[0]}
     # Subvoxel shifts have a meaning on the matrix that was acquired.
-    removed = remove_gibbs(_resized(stored, acquired))
+    removed = remove_gibbs(resize_image(stored, acquired).real)
     if removed is not None:
-        images["DIPY"] = series.interpolated(_resized(removed, (stored.shape[0], stored.shape[1]))[None])[0]
+        whole = (stored.shape[0], stored.shape[1])
+        images["DIPY"] = series.interpolated(resize_image(removed, whole).real[None])[0]
     return images
 
 
 def _acquired_matrix(series: EnhancedSeries) -> tuple[int, int]:
     matrix, stored = series.acquisition.matrix, series.standardization.matrix
     return round(matrix.freq or stored[0]), round(matrix.phase or stored[1])
-
-
-def _resized(image: Plane, matrix: tuple[int, int]) -> Float[Tensor, "new_freq new_phase"]:
-    kspace = to_kspace(image.to(torch.complex64), IN_PLANE)
-    return to_image(resize_kspace(kspace, matrix), IN_PLANE).real
 
 
 def _beside_edges(truth: Plane, pixel: float) -> Tensor:
