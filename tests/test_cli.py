@@ -15,9 +15,9 @@ import pytest
 import torch
 from pydicom.data import get_testdata_file
 
-from lucidmr import cli
+from lucidmr import cli, device
 from lucidmr.dicom.create import Protocol, create_series
-from lucidmr.enhance import calibrate, parts, prepare
+from lucidmr.enhance import calibrate, prepare
 from lucidmr.network.weights import adapted, save_weights
 from mixed_corpus import mixed_corpus
 
@@ -28,7 +28,7 @@ SIDE = 64
 def small_grid(monkeypatch):
     monkeypatch.setattr(prepare, "SIDE_2D", 96)
     monkeypatch.setattr(prepare, "SIDE_3D", 96)
-    monkeypatch.setattr(parts, "fast_precision", lambda device: torch.float32)
+    monkeypatch.setattr(device, "fast_precision", lambda device: torch.float32)
     monkeypatch.setattr(calibrate, "MOST_BESIDE", math.inf)  # the tiny network takes edges for noise
     monkeypatch.setattr(calibrate, "MOST_RISE", math.inf)
 

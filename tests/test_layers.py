@@ -10,7 +10,7 @@ import pytest
 PACKAGE = "lucidmr"
 SOURCE = Path(__file__).parents[1] / "src" / PACKAGE
 
-FOUNDATION = {"errors", "files", "shapes", "context"}
+FOUNDATION = {"errors", "files", "shapes", "context", "device"}
 BELOW_RAW = FOUNDATION | {"standardize", "physics"}
 EVERYTHING_BUT_CLI = BELOW_RAW | {
     "scale",
@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "files": {"errors"},
     "shapes": set(),
     "context": set(),
+    "device": {"errors"},
     "standardize": FOUNDATION,
     "scale": FOUNDATION,
     "drawing": set(),

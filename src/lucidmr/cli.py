@@ -93,8 +93,8 @@ class Enhance:
     def run(self) -> int:
         """Enhance every series below INPUT; one that fails does not stop the others."""
         enhancement = self.enhancement
+        from lucidmr.device import choose_device
         from lucidmr.dicom.output import check_apart
-        from lucidmr.enhance.device import choose_device
         from lucidmr.network.weights import load_model, packaged_models
         from lucidmr.nifti.find import read_sources
 

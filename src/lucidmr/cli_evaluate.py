@@ -97,7 +97,7 @@ class Evaluate:
         return 1 if any(finding.failed for finding in findings) else 0
 
     def _bench(self, scratch: Path, out: Path) -> "Bench":
-        from lucidmr.enhance.device import choose_device
+        from lucidmr.device import choose_device
         from lucidmr.evaluate.bench import Bench, Circle, load_plain, phantoms, read_data
         from lucidmr.network.weights import load_model, packaged_models
 

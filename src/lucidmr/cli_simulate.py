@@ -74,7 +74,7 @@ class Simulate:
         return 1 if failed else 0
 
     def _pairs(self, corpus: "Corpus") -> Any:
-        from lucidmr.enhance.device import choose_device
+        from lucidmr.device import choose_device
         from lucidmr.pairs.source import CorpusPairs
 
         device = choose_device(self.device)
@@ -83,7 +83,7 @@ class Simulate:
     def _replay(self, corpus: "Corpus", path: Path) -> int:
         import torch
 
-        from lucidmr.enhance.device import choose_device
+        from lucidmr.device import choose_device
         from lucidmr.pairs.replay import replay
         from lucidmr.pairs.write import read_pair, read_record, write_pair
 

@@ -75,8 +75,8 @@ class Train:
     """Share of pairs in which a given direction is to become sharper."""
     target: Literal["low_variance", "noisy"] = "low_variance"
     """Kind of target; noisy is the paper's."""
-    precision: Literal["bf16", "fp32"] = "bf16"
-    """Of the network's arithmetic; fp32 for GPUs and CPUs without bfloat16."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """Of the network's arithmetic; auto takes bf16 where the device is faster in it."""
     workers: int = 1
     """Processes that simulate pairs for each training process; 0 simulates in that itself."""
     threads: int = 0
@@ -104,7 +104,7 @@ class Train:
         """Train, or go on with a stopped run."""
         import torch
 
-        from lucidmr.enhance.device import choose_device
+        from lucidmr.device import choose_device
         from lucidmr.train.processes import joined
 
         if self.threads:

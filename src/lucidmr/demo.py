@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from lucidmr.context import Enhancement
 from lucidmr.degrade.apply import acquire
+from lucidmr.device import DeviceName
 from lucidmr.dicom.create import Protocol, create_series
 from lucidmr.dicom.geometry import Geometry
 from lucidmr.dicom.series import read_series
 from lucidmr.drawing.pictures import auto_window, difference_png, grey_png, panels
-from lucidmr.enhance.device import DeviceName
 from lucidmr.enhance.pipeline import EnhancedSeries, enhance, middle_image
 from lucidmr.evaluate.report import write_report
 from lucidmr.evaluate.summary import report_data

@@ -7,10 +7,11 @@ import pydicom
 import pytest
 import torch
 
+from lucidmr import device
 from lucidmr.context import Acquisition, Directions, Enhancement
 from lucidmr.dicom.create import Protocol, create_series
 from lucidmr.dicom.series import read_series
-from lucidmr.enhance import parts, prepare
+from lucidmr.enhance import prepare
 from lucidmr.enhance.across import REACH, AcrossSlices, acts, as_planes
 from lucidmr.enhance.pipeline import enhance
 from lucidmr.evaluate.fidelity import psnr
@@ -58,7 +59,7 @@ def second_difference(images):
 
 @pytest.fixture(autouse=True)
 def full_precision(monkeypatch):
-    monkeypatch.setattr(parts, "fast_precision", lambda device: torch.float32)
+    monkeypatch.setattr(device, "fast_precision", lambda device: torch.float32)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

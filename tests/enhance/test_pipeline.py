@@ -7,11 +7,12 @@ import pytest
 import torch
 
 import lucidmr
+from lucidmr import device
 from lucidmr.context import Context
 from lucidmr.dicom.create import Protocol, create_series
 from lucidmr.dicom.geometry import Geometry
 from lucidmr.dicom.series import read_series
-from lucidmr.enhance import calibrate, parts, pipeline, prepare
+from lucidmr.enhance import calibrate, pipeline, prepare
 from lucidmr.enhance.pipeline import enhance
 from lucidmr.errors import LucidError
 from lucidmr.physics import phantoms
@@ -27,7 +28,7 @@ def small_grid(monkeypatch):
     monkeypatch.setattr(prepare, "SIDE_2D", 192)
     monkeypatch.setattr(prepare, "SIDE_3D", 144)
     # The tiny network carries its image on a large offset, which bfloat16 cannot hold.
-    monkeypatch.setattr(parts, "fast_precision", lambda device: torch.float32)
+    monkeypatch.setattr(device, "fast_precision", lambda device: torch.float32)
 
 
 def body(seed=0, noise=20.0):

@@ -10,10 +10,11 @@ import pydicom
 import pytest
 import torch
 
+from lucidmr import device
 from lucidmr.context import Enhancement
 from lucidmr.dicom.create import Protocol, create_series
 from lucidmr.dicom.series import ImageSeries, read_series
-from lucidmr.enhance import calibrate, parts, prepare
+from lucidmr.enhance import calibrate, prepare
 from lucidmr.enhance.calibrate import nominal
 from lucidmr.enhance.neighbours import Neighbours, stack_noise
 from lucidmr.enhance.pipeline import enhance
@@ -36,7 +37,7 @@ def small_grid(monkeypatch):
     """A standardized grid of the images' own matrix."""
     monkeypatch.setattr(prepare, "SIDE_2D", SIDE)
     monkeypatch.setattr(prepare, "SIDE_3D", SIDE)
-    monkeypatch.setattr(parts, "fast_precision", lambda device: torch.float32)
+    monkeypatch.setattr(device, "fast_precision", lambda device: torch.float32)
 
 
 def slices(count=DEPTH, seed=0):

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from lucidmr.enhance import parts, prepare
+from lucidmr import device
+from lucidmr.enhance import prepare
 from lucidmr.evaluate.bench import Bench, phantoms
 
 
@@ -19,5 +20,5 @@ def bench(phantom_data, tiny_model, tmp_path, monkeypatch):
     monkeypatch.setattr(prepare, "SIDE_2D", 112)
     monkeypatch.setattr(prepare, "SIDE_3D", 80)
     # The tiny network carries its image on a large offset, which bfloat16 cannot hold.
-    monkeypatch.setattr(parts, "fast_precision", lambda device: torch.float32)
+    monkeypatch.setattr(device, "fast_precision", lambda device: torch.float32)
     return Bench((tiny_model,), "cpu", True, 0, tmp_path, *phantom_data[:2])

@@ -7,8 +7,8 @@ from typing import get_args
 import pytest
 import torch
 
-from lucidmr import cli, cli_evaluate
-from lucidmr.enhance import parts, prepare
+from lucidmr import cli, cli_evaluate, device
+from lucidmr.enhance import prepare
 from lucidmr.evaluate import bench
 from lucidmr.evaluate.experiments import EXPERIMENTS
 
@@ -19,7 +19,7 @@ def lucidmr(monkeypatch, capsys, tiny_weights, phantom_data):
     monkeypatch.setattr(prepare, "SIDE_2D", 112)
     monkeypatch.setattr(prepare, "SIDE_3D", 80)
     monkeypatch.setattr(bench, "phantoms", lambda folder, seed: phantom_data)
-    monkeypatch.setattr(parts, "fast_precision", lambda device: torch.float32)
+    monkeypatch.setattr(device, "fast_precision", lambda device: torch.float32)
 
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["lucidmr", "evaluate", *map(str, words)])

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from lucidmr import Enhancement, LucidError
+from lucidmr import Enhancement, LucidError, device
 from lucidmr.dicom.header import acquisition, facts
 from lucidmr.dicom.provenance import Provenance
 from lucidmr.dicom.source import Source
-from lucidmr.enhance import parts, prepare
+from lucidmr.enhance import prepare
 from lucidmr.enhance.pipeline import enhance
 from lucidmr.nifti.find import read_sources
 from lucidmr.nifti.series import NiftiSeries, read_nifti_series
@@ -37,7 +37,7 @@ SIDECAR = {
 def small_grid(monkeypatch):
     monkeypatch.setattr(prepare, "SIDE_2D", 40)
     monkeypatch.setattr(prepare, "SIDE_3D", 40)
-    monkeypatch.setattr(parts, "fast_precision", lambda device: torch.float32)
+    monkeypatch.setattr(device, "fast_precision", lambda device: torch.float32)
 
 
 def voxels(shape=SHAPE, dtype=np.int16):

@@ -53,8 +53,8 @@ def test_the_peak_of_a_gpu_is_what_its_maker_states(
     name: str, most: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compute, "device_name", lambda device: name)
-    assert peak(torch.device("cuda"), SETTINGS) == most
-    assert peak(torch.device("cuda"), replace(SETTINGS, precision="fp32")) is None
+    assert peak(torch.device("cuda"), torch.bfloat16) == most
+    assert peak(torch.device("cuda"), torch.float32) is None
 
 
 def test_the_peak_of_a_cpu_is_measured() -> None:
@@ -65,7 +65,7 @@ def test_the_peak_of_a_cpu_is_measured() -> None:
 
 
 def test_rates_are_operations_over_time() -> None:
-    found = Compute("made up", 2, 1_000_000, 5e6)
+    found = Compute("made up", "bf16", 2, 1_000_000, 5e6)
     assert found.rate(20, 8.0) == {"flops_per_second": 2.5e6, "share_of_peak": 0.5}
     assert replace(found, peak=None).rate(20, 8.0) == {"flops_per_second": 2.5e6}
     assert found.of_run(20, 7200.0)["hours"] == 2.0

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from lucidmr.context import FILLED, Context
-from lucidmr.enhance.device import fast_precision
+from lucidmr.device import autocast
 from lucidmr.enhance.tiling import parts_of
 from lucidmr.network.ce_unet import CEUNet
 from lucidmr.physics.averages import box_mean
@@ -49,10 +49,9 @@ def predicted(network: CEUNet, stacks: Stacks, told: ContextVectors, device: tor
         LucidError: Memory does not suffice.
     """
     context = told.to(device)
-    halved = fast_precision(device) == torch.bfloat16
 
     def parts(batch: Tensor) -> Tensor:
-        with torch.autocast(device.type, torch.bfloat16, enabled=halved):
+        with autocast(device):
             return network.parts(batch, context.expand(len(batch), -1))
 
     with torch.inference_mode():

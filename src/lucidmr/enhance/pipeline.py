@@ -16,13 +16,13 @@ from torch import Tensor
 
 from lucidmr import __version__ as VERSION
 from lucidmr.context import NOISE_REDUCTION_RANGE, Acquisition, Context, Enhancement
+from lucidmr.device import DeviceName, choose_device
 from lucidmr.dicom.header import HeaderFacts, acquisition
 from lucidmr.dicom.provenance import Provenance
 from lucidmr.dicom.source import Source
 from lucidmr.enhance.across import REACH, AcrossSlices, acts
 from lucidmr.enhance.calibrate import Behaviour, Calibration, Calibrator, DialMap, Response, nominal, pooled, unmeasured
 from lucidmr.enhance.choose import LEAST_SLICES, choose_across, choose_model, has_learned_slice
-from lucidmr.enhance.device import DeviceName, choose_device
 from lucidmr.enhance.neighbours import Neighbours, middle, stack_around, stack_noise
 from lucidmr.enhance.noise import measure_noise
 from lucidmr.enhance.parts import in_band, on_working_grid, predicted, vector, without_mean

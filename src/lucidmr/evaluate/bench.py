@@ -13,8 +13,8 @@ from torch import Tensor
 
 from lucidmr.context import Enhancement
 from lucidmr.corpus.add import Source, find_sources
+from lucidmr.device import DeviceName
 from lucidmr.dicom.series import ImageSeries, read_series
-from lucidmr.enhance.device import DeviceName
 from lucidmr.enhance.pipeline import EnhancedSeries, enhance
 from lucidmr.enhance.prepare import context_of
 from lucidmr.errors import LucidError

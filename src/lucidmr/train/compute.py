@@ -8,6 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from lucidmr.context import CONTEXT_FIELDS
+from lucidmr.device import dtype_of
 from lucidmr.network.ce_unet import CEUNet
 from lucidmr.train.processes import Processes
 from lucidmr.train.settings import TrainSettings
@@ -30,12 +31,14 @@ class Compute:
 
     Attributes:
         device: What each process's device calls itself.
+        precision: Of the network's arithmetic, bf16 or fp32.
         processes: How many there are.
         flops_per_step: Floating-point operations of one step, over all processes.
         peak: FLOP/s that all devices together can do; ``None`` where it is not known.
     """
 
     device: str
+    precision: str
     processes: int
     flops_per_step: int
     peak: float | None
@@ -52,6 +55,7 @@ class Compute:
             "steps": steps,
             "hours": round(seconds / 3600, 3),
             "device": self.device,
+            "precision": self.precision,
             "processes": self.processes,
             "flops": steps * self.flops_per_step,
             **self.rate(steps, seconds),
@@ -66,9 +70,11 @@ def compute_of(settings: TrainSettings, processes: Processes) -> Compute:
         processes: Who trains.
     """
     device = processes.device
-    most = peak(device, settings)
+    dtype = dtype_of(settings.precision, device)
+    most = peak(device, dtype)
     everywhere = None if most is None else processes.count * most
-    return Compute(device_name(device), processes.count, flops_per_step(settings), everywhere)
+    precision = "bf16" if dtype == torch.bfloat16 else "fp32"
+    return Compute(device_name(device), precision, processes.count, flops_per_step(settings), everywhere)
 
 
 def flops_per_step(settings: TrainSettings) -> int:
@@ -94,19 +100,19 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
 
 
-def peak(device: torch.device, settings: TrainSettings) -> float | None:
+def peak(device: torch.device, dtype: torch.dtype) -> float | None:
     """The most FLOP/s that the device can do: as stated of a GPU, as measured of a CPU.
 
     Args:
         device: The device.
-        settings: Settings of the run, for the precision.
+        dtype: Of the network's arithmetic.
 
     Returns:
         FLOP/s; ``None`` for a GPU or a precision that is not in :data:`PEAKS`.
     """
     if device.type == "cpu":
-        return _measured(torch.bfloat16 if settings.precision == "bf16" else torch.float32)
-    if settings.precision != "bf16":
+        return _measured(dtype)
+    if dtype != torch.bfloat16:
         return None
     name = device_name(device)
     return next((most for part, most in PEAKS.items() if part in name), None)

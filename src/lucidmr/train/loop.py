@@ -1,4 +1,4 @@
-"""The training loop: Adam, bf16 autocast, moving average of the weights; one process or one of several."""
+"""The training loop: Adam, autocast, moving average of the weights; one process or one of several."""
 
 import math
 import sys
@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from lucidmr.console import complain
+from lucidmr.device import autocast
 from lucidmr.errors import LucidError
 from lucidmr.network.ce_unet import CEUNet
 from lucidmr.network.weights import Model, adapted, save_weights
@@ -221,7 +222,7 @@ def _backward(run: Run, model: nn.Module, example: Example, job: _Job) -> float:
     """Add the gradient of one part of a step; returns its share of the loss over all processes."""
     settings, device = job.settings, job.processes.device
     given, target, context = (tensor.to(device, non_blocking=True) for tensor in example)
-    with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+    with autocast(device, settings.precision):
         output = model(given, context)
     loss = relative_l1(output, target, given, settings.loss_floor) / settings.accumulate
     (total,) = job.processes.total([float(loss.detach())])

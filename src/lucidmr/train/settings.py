@@ -1,13 +1,12 @@
 """Settings of a training run; they travel with the weights."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from lucidmr.degrade.settings import DegradationRanges
+from lucidmr.device import Precision
 from lucidmr.network.ce_unet import NetworkSettings
 from lucidmr.pairs.simulate import TargetKind
-
-Precision = Literal["bf16", "fp32"]
 
 CHANGEABLE: Final = ("minutes", "workers", "accumulate", "validation_pairs", "validation_minutes")
 """Settings that a run may change on its way: they decide how long, how fast and how closely watched, not what."""
@@ -35,7 +34,8 @@ class TrainSettings:
         target: Kind of target.
         synthetic_share: Share of slices that are synthetic anatomy, which has exactly known truth.
         augment: Whether volumes are shown in other orientations, contrasts, resolutions and fields of view, too.
-        precision: Of the network's arithmetic; weights and losses are float32 always.
+        precision: Of the network's arithmetic, ``auto`` what the device is faster in; weights and losses are float32
+            always.
         workers: Processes that simulate pairs for each training process; 0 simulates in that itself.
         seed: Everything random follows from it.
         validation_pairs: Pairs that the network is judged by on its way.
@@ -60,7 +60,7 @@ class TrainSettings:
     target: TargetKind = "low_variance"
     synthetic_share: float = 0.5
     augment: bool = True
-    precision: Precision = "bf16"
+    precision: Precision = "auto"
     workers: int = 1
     seed: int = 0
     validation_pairs: int = 32

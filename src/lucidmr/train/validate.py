@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from lucidmr.device import autocast
 from lucidmr.errors import LucidError
 from lucidmr.pairs.source import CorpusPairs
 from lucidmr.shapes import ContextVectors
@@ -132,7 +133,7 @@ def judge(
     sums, rows = [0.0, 0.0, 0.0], list[Tensor]()
     for given, target, context in _together(examples):
         given, target, context = (part.to(processes.device) for part in (given, target, context))
-        with torch.autocast(processes.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+        with autocast(processes.device, settings.precision):
             output = network(given, context)
         middle = given[:, given.shape[1] // 2, None]
         loss = relative_l1(output, target, given, settings.loss_floor) * len(given)

@@ -1,4 +1,4 @@
-"""Where and in which precision the network runs."""
+"""Where and in which precision networks run."""
 
 from functools import cache
 from pathlib import Path
@@ -9,6 +9,7 @@ import torch
 from lucidmr.errors import LucidError
 
 DeviceName = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "bf16", "fp32"]
 
 _AMX: Final = "_is_amx_tile_supported"
 _AVX512_BF16: Final = "_is_avx512_bf16_supported"
@@ -38,6 +39,26 @@ def fast_precision(device: torch.device) -> torch.dtype:
     else:
         faster = _has(_AMX) or (_has(_AVX512_BF16) and _FAST_WITHOUT_AMX in _vendor())
     return torch.bfloat16 if faster else torch.float32
+
+
+def autocast(device: torch.device, precision: Precision = "auto") -> torch.autocast:
+    """Context in which networks compute in the precision asked for; their weights are float32 always.
+
+    Args:
+        device: Where they run.
+        precision: ``auto`` is the faster one, see :func:`fast_precision`.
+
+    Returns:
+        The context.
+    """
+    return torch.autocast(device.type, torch.bfloat16, enabled=dtype_of(precision, device) == torch.bfloat16)
+
+
+def dtype_of(precision: Precision, device: torch.device) -> torch.dtype:
+    """What a name of a precision means on a device."""
+    if precision == "auto":
+        return fast_precision(device)
+    return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
 def _has(instruction: str) -> bool:

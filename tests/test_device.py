@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from lucidmr.enhance import device
-from lucidmr.enhance.device import choose_device, fast_precision
+from lucidmr import device
+from lucidmr.device import autocast, choose_device, fast_precision
 from lucidmr.errors import LucidError
 
 
@@ -44,3 +44,11 @@ def test_float32_where_pytorch_cannot_tell(monkeypatch):
     for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
         monkeypatch.delattr(torch.cpu, name, raising=False)
     assert fast_precision(torch.device("cpu")) == torch.float32
+
+
+@pytest.mark.parametrize(("precision", "faster"), [("auto", torch.bfloat16), ("bf16", None), ("fp32", None)])
+def test_networks_compute_in_what_was_asked_for(monkeypatch, precision, faster):
+    monkeypatch.setattr(device, "fast_precision", lambda device: faster)
+    with autocast(torch.device("cpu"), precision):
+        product = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert product.dtype == (torch.float32 if precision == "fp32" else torch.bfloat16)
