@@ -154,7 +154,7 @@ def volume(bench: Bench) -> Specimen:
 
 def phantom_volume(bench: Bench) -> Specimen:
     """The anatomy-like phantom as a volume."""
-    matrix = (16, 80, 64) if bench.quick else (_PARTITIONS, _MOST_IN_PLANE, 112)
+    matrix = (12, 64, 48) if bench.quick else (_PARTITIONS, _MOST_IN_PLANE, 112)
     image = to_image(kspace_3d(anatomy_phantom_3d(), matrix)).real
     scan = received(image, _COILS if bench.quick else _COILS_3D, bench.generator("phantom 3D"), "phantom 3D")
     return Specimen("phantom 3D", scan, _spacing(matrix))
@@ -305,7 +305,7 @@ def _spread(found: list[Specimen], count: int) -> list[Specimen]:
 
 
 def _phantoms(bench: Bench, count: int) -> list[Specimen]:
-    side = (192, 168) if bench.quick else (256, 224)
+    side = (144, 120) if bench.quick else (256, 224)
     made = []
     for index in range(min(count, 4)):
         image = to_image(kspace(anatomy_phantom(-0.4 + 0.25 * index), *side), IN_PLANE).real[None]
