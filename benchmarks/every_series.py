@@ -29,7 +29,7 @@ from lucidmr.dicom.derived import derived_folder_name
 from lucidmr.dicom.series import ImageSeries, read_series
 from lucidmr.enhance.pipeline import enhance
 from lucidmr.network.weights import Model, load_model
-from lucidmr.physics.image_noise import body_mask
+from lucidmr.physics.body import body_mask
 
 
 def main() -> None:

@@ -49,7 +49,15 @@ ALLOWED: dict[str, set[str]] = {
     "dicom": FOUNDATION,
     "nifti": FOUNDATION | {"dicom"},
     "enhance": FOUNDATION
-    | {"standardize", "dicom", "network", "physics.averages", "physics.image_noise", "physics.noise_floor"},
+    | {
+        "standardize",
+        "dicom",
+        "network",
+        "physics.averages",
+        "physics.body",
+        "physics.image_noise",
+        "physics.noise_floor",
+    },
     "evaluate": EVERYTHING_BUT_CLI,
     "inspection": EVERYTHING_BUT_CLI,
     "demo": EVERYTHING_BUT_CLI,

@@ -1,6 +1,7 @@
 """The gain along slice on planes across the slices: which detail is found, where it goes, and who is told."""
 
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pydicom
@@ -197,5 +198,5 @@ def test_single_slices_alone_suffice_and_are_named(halved, released, tmp_path):
 def test_the_images_do_not_depend_on_the_order_they_are_asked_in(halved, released):
     series, _ = halved
     done = enhance(series, Enhancement(1.0, gain_slice=2.0), model=released)
-    every = list(done.images())
-    assert np.array_equal(every[3], done.image(3))
+    first = list(islice(done.images(), 4))
+    assert np.array_equal(first[3], done.image(3))

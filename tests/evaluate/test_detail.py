@@ -6,7 +6,7 @@ import torch
 from lucidmr.evaluate.detail import Regained, regained, true_detail
 from lucidmr.evaluate.sharpness import DIRECTIONS
 from lucidmr.evaluate.specimens import specimens
-from lucidmr.physics.image_noise import body_mask
+from lucidmr.physics.body import body_mask
 from noisy_head import phantom
 from properties import seeded
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lucidmr.physics.image_noise import body_mask
+from lucidmr.physics.body import body_mask
 from lucidmr.physics.noise_floor import floor_in, noise_floor
 from noisy_head import SIGNAL, acquire, masked, phantom, root_sum_of_squares
 from properties import seeded

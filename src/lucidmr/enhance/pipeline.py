@@ -34,7 +34,8 @@ from lucidmr.enhance.risk import WEAKER
 from lucidmr.enhance.significance import insignificant
 from lucidmr.network.ce_unet import blend, gated_details
 from lucidmr.network.weights import Model, packaged_models
-from lucidmr.physics.image_noise import NoiseEstimate, body_mask, homogeneity
+from lucidmr.physics.body import body_mask
+from lucidmr.physics.image_noise import NoiseEstimate, homogeneity
 from lucidmr.physics.noise_floor import floor_in, noise_floor
 from lucidmr.shapes import Image
 from lucidmr.standardize import Standardization, interpolate, resample, restore, standardize

@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lucidmr.physics.image_noise import body_mask, homogeneous_mask, local_mean
+from lucidmr.physics.body import body_mask
+from lucidmr.physics.image_noise import homogeneous_mask, local_mean
 from lucidmr.shapes import Image
 
 MAX_NRF: Final = 100.0

@@ -32,7 +32,7 @@ from lucidmr.raw.volume import read_nifti
 Measured = TypeVar("Measured")
 
 _MATRIX: Final = (112, 84)
-_MATRIX_3D: Final = (16, 64, 48)
+_MATRIX_3D: Final = (24, 64, 48)
 _NOISE: Final = 0.03
 _RECENT: Final = 16
 """Enhanced series that are kept: some tens of MB each."""

@@ -12,7 +12,7 @@ from lucidmr.evaluate.fidelity import psnr
 from lucidmr.evaluate.sharpening import Trial
 from lucidmr.evaluate.sharpness import DIRECTIONS, Direction
 from lucidmr.evaluate.specimens import Specimen, acquire, enhanced
-from lucidmr.physics.image_noise import body_mask
+from lucidmr.physics.body import body_mask
 from lucidmr.physics.sampling import AxisSampling
 from lucidmr.reconstruct.settings import Reconstruction
 

@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from lucidmr.physics.image_noise import body_mask, local_mean
+from lucidmr.physics.body import body_mask
+from lucidmr.physics.image_noise import local_mean
 from lucidmr.shapes import Image
 
 

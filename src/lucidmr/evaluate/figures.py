@@ -17,7 +17,8 @@ from lucidmr.drawing import pictures
 from lucidmr.drawing.charts import ticks
 from lucidmr.drawing.pictures import Crop, Picture, Window, thinned, uri
 from lucidmr.evaluate.profiles import find_edges
-from lucidmr.physics.image_noise import body_mask, local_structure
+from lucidmr.physics.body import body_mask
+from lucidmr.physics.image_noise import local_structure
 
 _PLOT: Final = (640, 300)  # width and height of the plot's view box
 _MARGIN: Final = (64, 16, 16, 46)  # left, right, top, bottom

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from lucidmr.physics.image_noise import body_mask, local_structure
+from lucidmr.physics.body import body_mask
+from lucidmr.physics.image_noise import local_structure
 from lucidmr.shapes import Image
 
 

@@ -29,7 +29,7 @@ from lucidmr.evaluate.fidelity import nrmse
 from lucidmr.evaluate.noise import detrended_sd, homogeneous_regions
 from lucidmr.evaluate.sharpening import scales_of
 from lucidmr.evaluate.sharpness import DIRECTIONS, edge_sharpness
-from lucidmr.physics.image_noise import body_mask
+from lucidmr.physics.body import body_mask
 
 _FASTER: Final = 0.9
 """Share of the standard's scan time that a fast scan takes at most."""

@@ -8,7 +8,8 @@ import torch
 
 from lucidmr.dicom.series import ImageSeries
 from lucidmr.enhance.pipeline import middle_image
-from lucidmr.physics.image_noise import body_mask, estimate_noise
+from lucidmr.physics.body import body_mask
+from lucidmr.physics.image_noise import estimate_noise
 
 _AGREEMENT: Final = (0.6, 1.6)
 """Noise of the difference over that of the images; outside, something else differs: motion or contrast."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lucidmr.enhance.neighbours import Neighbours, middle
 from lucidmr.enhance.pipeline import EnhancedSeries
-from lucidmr.physics.image_noise import body_mask
+from lucidmr.physics.body import body_mask
 from lucidmr.physics.spectrum import typical_signal
 from lucidmr.standardize import resample
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from lucidmr.physics.image_noise import body_mask
+from lucidmr.physics.body import body_mask
 from lucidmr.physics.noise_floor import floor_in, noise_floor
 from lucidmr.raw.pseudo import NativeSlices, thick_slices
 from lucidmr.shapes import Image

@@ -1,4 +1,4 @@
-"""How noisy an image is, and where its body and its homogeneous tissue lie.
+"""How noisy an image is, and where its homogeneous tissue lies.
 
 All is measured on the image itself: no noise scan, no region of interest, no repeated acquisition. The noise level and
 the band it lives in come from the Fourier transform and the flattest tissue of the image.
@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lucidmr.physics.averages import box_mean
+from lucidmr.physics.body import body_mask, subsample
 from lucidmr.physics.fourier import resize_image
 from lucidmr.shapes import Image, Mask
 
@@ -26,15 +27,9 @@ HOMOGENEOUS_FRACTION: Final = 0.2
 _MAD_TO_SD: Final = 1.4826  # standard deviation of a Gaussian over its median absolute deviation
 _RIM_DROP: Final = 3.5  # smallest fall of power at the edge of the band; zero-filled partial Fourier alone makes 2
 _RIM_REACH: Final = 0.05  # how far on either side of the edge power is averaged, in Nyquist
-_DARKEST: Final = 0.02
-"""Share of an image that is darker than what counts as its darkest."""
-_BRIGHTEST: Final = 0.9
-_BRIGHT: Final = 0.67
-"""The darkest over the brightest from which on an image is taken to be filled with tissue."""
 _MUCH_STRUCTURE: Final = 3.0  # times what is common in homogeneous tissue
 _FULL: Final = 0.999  # of an extent from which on a band is taken to fill the grid
 _MAX_SLICES: Final = 16  # an estimate from more slices costs time and gains nothing
-_MAX_SAMPLES: Final = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -75,7 +70,7 @@ def estimate_noise(image: Image, most: tuple[float, float] = (1.0, 1.0)) -> Nois
     extents = (min(_extent(power), most[0]), min(_extent(power.mT), most[1]))
     detail = _diagonal_detail(slices, extents)
     tissue = detail[flat]
-    sd = _MAD_TO_SD * float(_subsample(tissue).abs().median()) if tissue.numel() else 0.0
+    sd = _MAD_TO_SD * float(subsample(tissue).abs().median()) if tissue.numel() else 0.0
     return NoiseEstimate(sd, *extents)
 
 
@@ -118,45 +113,6 @@ def cut_to_band(images: Image, noise: NoiseEstimate) -> Float[Tensor, "... cut_f
 def on_matrix(images: Image, matrix: tuple[int, int]) -> Float[Tensor, "... new_freq new_phase"]:
     """Real images on another (freq, phase) matrix, as cropping or zero-filling of k-space gives them."""
     return images if tuple(images.shape[-2:]) == matrix else resize_image(images, matrix).real
-
-
-def body_mask(image: Image) -> Mask:
-    """Separate body from air and masked background.
-
-    The threshold is the fixed point "half the median of what lies above it" (R. W. Cox, AFNI 3dClipLevel), one for all
-    images given, applied after a light smoothing so that noise does not puncture the mask. Both count from the darkest
-    of the image: the noise floor of a magnitude image may be more than half of what tissue gives.
-
-    Args:
-        image: Magnitude or signed image.
-
-    Returns:
-        True in the body; all False for an image of zeros.
-    """
-    smooth = _blur(image.abs(), 1)
-    values = _subsample(smooth[image != 0])
-    darkest = _darkest(values)
-    values = values - darkest
-    # Starting lower would let it slide into the air of a large field of view, higher to bright fat alone.
-    clip = 0.7 * float(values.square().mean().sqrt()) if values.numel() else 0.0
-    for _ in range(50):
-        above = values[values > clip]
-        new = 0.5 * float(above.median()) if above.numel() else 0.0
-        if abs(new - clip) <= 1e-3 * new:
-            break
-        clip = new
-    return (smooth > darkest + clip) & (image != 0)
-
-
-def _darkest(values: Float[Tensor, " n"]) -> float:
-    """The darkest of smoothed values; 0 where it is bright enough to be tissue that fills the image."""
-    if not values.numel():
-        return 0.0
-    # Tensor.quantile sorts all values, which takes several times as long.
-    dark, bright = (
-        float(values.kthvalue(1 + round(share * (len(values) - 1))).values) for share in (_DARKEST, _BRIGHTEST)
-    )
-    return dark if dark < _BRIGHT * bright else 0.0
 
 
 def local_structure(image: Image) -> Image:
@@ -246,11 +202,6 @@ def local_mean(values: Image, whole: Sequence[int] = ()) -> Image:
 def _some_slices(images: Float[Tensor, "batch freq phase"]) -> Float[Tensor, "some freq phase"]:
     """Evenly spread slices, which keep their order."""
     return images[:: -(-len(images) // _MAX_SLICES)]
-
-
-def _subsample(values: Float[Tensor, " n"]) -> Float[Tensor, " m"]:
-    """Every so many-th value: quantiles of a million are as good as those of a hundred million."""
-    return values[:: max(1, len(values) // _MAX_SAMPLES)]
 
 
 def neighbourhood(shape: Sequence[int]) -> int:

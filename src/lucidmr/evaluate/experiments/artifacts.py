@@ -20,8 +20,8 @@ from lucidmr.evaluate.plates import magnified_plate, plate
 from lucidmr.evaluate.sharpness import DIRECTIONS, edge_sharpness
 from lucidmr.evaluate.specimens import Simulation, Specimen, acquire, enhanced, phantom_volume, specimens
 from lucidmr.physics.averages import box_mean
+from lucidmr.physics.body import body_mask
 from lucidmr.physics.fourier import resize_image, to_image, to_kspace
-from lucidmr.physics.image_noise import body_mask
 from lucidmr.physics.sampling import AxisSampling, Sampling
 from lucidmr.reconstruct.settings import Reconstruction
 

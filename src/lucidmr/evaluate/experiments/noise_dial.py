@@ -21,7 +21,7 @@ from lucidmr.evaluate.finding import Figure, Finding, Table, shown
 from lucidmr.evaluate.noise import homogeneous_regions, noise_reduction, repeated_noise_reduction
 from lucidmr.evaluate.plates import plate
 from lucidmr.evaluate.repeats import Repeat, find_repeats
-from lucidmr.physics.image_noise import body_mask
+from lucidmr.physics.body import body_mask
 
 REQUESTS: Final = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
 _QUICK_REQUESTS: Final = (1.0, 2.0, 4.0)

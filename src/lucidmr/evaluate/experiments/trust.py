@@ -28,7 +28,8 @@ from lucidmr.evaluate.plates import plate
 from lucidmr.evaluate.response import LocalResponse, series_response
 from lucidmr.evaluate.sharpness import DIRECTIONS, Direction, bootstrap_median
 from lucidmr.evaluate.specimens import Specimen, acquire, enhanced, specimens
-from lucidmr.physics.image_noise import NoiseEstimate, band_noise, body_mask
+from lucidmr.physics.body import body_mask
+from lucidmr.physics.image_noise import NoiseEstimate, band_noise
 from lucidmr.reconstruct.settings import Reconstruction
 from lucidmr.shapes import Image
 from lucidmr.standardize import resample
