@@ -2,12 +2,30 @@
 
 import warnings
 from collections.abc import Iterator
+from threading import Timer
 
 import pytest
 import torch
+from jaxtyping import config
 
 from lucidmr.network.ce_unet import CEUNet, NetworkSettings
 from lucidmr.network.weights import load_model, save_weights
+
+CHECKED_SECONDS = 0.2
+"""Shapes are checked this long in every test: the same calls over again would tell nothing new in half of the time."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Iterator[None]:
+    """Check shapes at the beginning of every test."""
+    config.update("jaxtyping_disable", False)
+    timer = Timer(CHECKED_SECONDS, config.update, ("jaxtyping_disable", True))
+    timer.start()
+    try:
+        return (yield)
+    finally:
+        timer.cancel()
+        timer.join()
 
 
 @pytest.fixture(scope="session")
