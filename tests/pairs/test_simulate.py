@@ -60,7 +60,7 @@ def test_the_provenance_replays_the_pair(seed: int, target: TargetKind) -> None:
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_context_tells_what_was_done(seed: int) -> None:
     pair = simulated(seed)
     drawn, context = drawn_of(pair), pair.context
@@ -83,7 +83,7 @@ def test_the_context_tells_what_was_done(seed: int) -> None:
 
 
 def test_headers_are_silent_now_and_then() -> None:
-    contexts = [simulated(seed, ranges=RANGES).context for seed in range(120)]
+    contexts = [simulated(seed, ranges=RANGES).context for seed in range(200)]
 
     def share(name: str) -> float:
         return sum(getattr(context, name) for context in contexts) / len(contexts)
