@@ -47,6 +47,10 @@ class Standardization:
         """Whether padding was found and is cut off."""
         return self.crop_phase != (0, self.matrix[1])
 
+    def turned(self, images: Tensor) -> Tensor:
+        """Stored images (..., row, column) with rows along phase, or the way back."""
+        return images.mT if self.transposed else images
+
     @property
     def box(self) -> tuple[slice, slice]:
         """The displayed field of view on the standardized grid."""
@@ -129,7 +133,7 @@ def restore(enhanced: Image, images: Float[Tensor, "*batch row column"], how: St
     rows, columns = how.box
     full[..., rows, columns] = enhanced * how.scale + how.offset
     full = full.masked_fill(_blank(oriented, how.grid), 0.0)
-    return full.transpose(-1, -2) if how.transposed else full
+    return how.turned(full)
 
 
 def interpolate(images: Float[Tensor, "*batch row column"], how: Standardization) -> Image:
@@ -140,7 +144,7 @@ def interpolate(images: Float[Tensor, "*batch row column"], how: Standardization
 
 def _oriented(images: Float[Tensor, "*batch row column"], how: Standardization) -> Tensor:
     """Stored images with rows along phase."""
-    oriented = images.transpose(-1, -2) if how.transposed else images
+    oriented = how.turned(images)
     if tuple(oriented.shape[-2:]) != how.matrix:
         raise ValueError(f"the image's matrix {tuple(oriented.shape[-2:])} is not the planned one {how.matrix}")
     return oriented

@@ -12,7 +12,7 @@ from lucidmr.context import Context
 from lucidmr.dicom.create import Protocol, create_series
 from lucidmr.dicom.geometry import Geometry
 from lucidmr.dicom.series import read_series
-from lucidmr.enhance import calibrate, pipeline, prepare
+from lucidmr.enhance import calibrate, dial, prepare, series_network
 from lucidmr.enhance.pipeline import enhance
 from lucidmr.errors import LucidError
 from lucidmr.physics import phantoms
@@ -56,13 +56,13 @@ def test_nothing_asked_changes_nothing(series, tiny_model):
 
 def test_the_network_is_told_the_noise_of_each_image(series, tiny_model, monkeypatch):
     told = []
-    predicted = pipeline.predicted
+    predicted = series_network.predicted
 
     def listening(network, stacks, vector, device):
         told.append(Context.from_vector(tuple(vector[0].tolist())))
         return predicted(network, stacks, vector, device)
 
-    monkeypatch.setattr(pipeline, "predicted", listening)
+    monkeypatch.setattr(series_network, "predicted", listening)
     done = enhance(series, lucidmr.Enhancement(noise_reduction=8.0), model=tiny_model)
     passes = done.dial(0).calibration.told
     told.clear()
@@ -78,11 +78,11 @@ def test_no_more_noise_is_believed_than_the_network_answers(series, tiny_model, 
     found = enhance(series, model=tiny_model).noise(0)
     for too_high in (3.0, 10.0):
         wrong = replace(found, sd=20.0 * too_high)
-        monkeypatch.setattr(pipeline, "measure_noise", lambda *_, wrong=wrong: wrong)
+        monkeypatch.setattr(dial, "measure_noise", lambda *_, wrong=wrong: wrong)
         # Of noise of 20 at most a quarter more is believed, and of what edges add.
         assert 18.0 < enhance(series, model=tiny_model).noise(0).sd < 32.0
     faint = replace(found, sd=10.0)
-    monkeypatch.setattr(pipeline, "measure_noise", lambda *_: faint)
+    monkeypatch.setattr(dial, "measure_noise", lambda *_: faint)
     assert enhance(series, model=tiny_model).noise(0) == faint
 
 
@@ -128,11 +128,11 @@ def test_several_passes_remove_what_was_expected(series, monkeypatch):
 
 
 def test_where_nothing_can_be_measured_the_card_sets_the_dial(series, tiny_model, monkeypatch):
-    monkeypatch.setattr(pipeline, "measure_noise", lambda *_: NoiseEstimate(0.0, 1.0, 1.0))
+    monkeypatch.setattr(dial, "measure_noise", lambda *_: NoiseEstimate(0.0, 1.0, 1.0))
     asked = lucidmr.Enhancement(noise_reduction=2.0)
     assert enhance(series, asked, model=tiny_model).dial(0).calibration == calibrate.nominal(2.0)
-    dial = {"noise": [0.01], "shares": [0.0, 1.0], "factors": [[1.0, 3.0]]}
-    told = replace(tiny_model, card={**tiny_model.card, "dial": dial})
+    measured = {"noise": [0.01], "shares": [0.0, 1.0], "factors": [[1.0, 3.0]]}
+    told = replace(tiny_model, card={**tiny_model.card, "dial": measured})
     assert enhance(series, asked, model=told).dial(0).calibration == calibrate.unmeasured(2.0, 0.5)
     with pytest.raises(ValueError, match="shows no noise"):
         enhance(series, asked, model=tiny_model).response(0)
@@ -143,8 +143,8 @@ def test_where_nothing_can_be_measured_the_card_sets_the_dial(series, tiny_model
 
 def test_series_that_differ_by_the_noise_reduction_share_passes(series, tiny_model, monkeypatch):
     asked = []
-    predicted = pipeline.predicted
-    monkeypatch.setattr(pipeline, "predicted", lambda *args: (asked.append(1), predicted(*args))[1])
+    predicted = series_network.predicted
+    monkeypatch.setattr(series_network, "predicted", lambda *args: (asked.append(1), predicted(*args))[1])
     one = replace(enhance(series, lucidmr.Enhancement(2.0), model=tiny_model), calibrators={})
     other = replace(one, enhancement=lucidmr.Enhancement(1.5), dials={})
     alone = enhance(series, lucidmr.Enhancement(1.5), model=tiny_model).dial(0)

@@ -108,7 +108,7 @@ class AcrossSlices:
     def _volume(self, stack: Stack) -> Image:
         """All slices of a stack, oriented."""
         stored = torch.from_numpy(np.stack([self._read(number) for number in stack]).astype(np.float32))
-        return stored.mT if self._how.transposed else stored
+        return self._how.turned(stored)
 
     def _plane(self, n_freq: int, n_slice: int, extent_freq: float) -> Standardization:
         """How planes of freq and slice are standardized: as the slices are, on a grid of their own."""

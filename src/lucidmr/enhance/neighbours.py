@@ -49,6 +49,11 @@ class Neighbours:
         """An image and its neighbours as the network takes them."""
         return torch.cat([self._standardized(number) for number in self.numbers(index)])
 
+    def forget(self) -> None:
+        """Free what is kept in memory; it is read anew should it be asked for again."""
+        self._read.cache_clear()
+        self._standardized.cache_clear()
+
     def _stored_image(self, index: int) -> Float[Tensor, "1 row column"]:
         return torch.from_numpy(np.ascontiguousarray(self._series.image(index), dtype=np.float32))[None]
 

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import log2
 from pathlib import Path
 from statistics import median
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import torch
@@ -15,58 +14,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lucidmr import __version__ as VERSION
-from lucidmr.context import NOISE_REDUCTION_RANGE, Acquisition, Context, Enhancement
+from lucidmr.context import Acquisition, Context, Enhancement
 from lucidmr.device import DeviceName, choose_device
 from lucidmr.dicom.header import HeaderFacts, acquisition
 from lucidmr.dicom.provenance import Provenance
 from lucidmr.dicom.source import Source
 from lucidmr.enhance.across import REACH, AcrossSlices, acts
-from lucidmr.enhance.calibrate import Behaviour, Calibration, Calibrator, DialMap, Response, nominal, pooled, unmeasured
+from lucidmr.enhance.calibrate import Calibration, Calibrator, Response
 from lucidmr.enhance.choose import LEAST_SLICES, choose_across, choose_model, has_learned_slice
-from lucidmr.enhance.neighbours import Neighbours, middle, stack_around, stack_noise
-from lucidmr.enhance.noise import measure_noise
-from lucidmr.enhance.parts import in_band, on_working_grid, predicted, vector, without_mean
-from lucidmr.enhance.passes import Passes
+from lucidmr.enhance.dial import Dial, DialFinder
+from lucidmr.enhance.neighbours import Neighbours, middle, stack_around
 from lucidmr.enhance.prepare import context_of, extents_of, facts_of, plan_of
 from lucidmr.enhance.probe import ProbeResult, probe
-from lucidmr.enhance.respond import Asking
-from lucidmr.enhance.risk import WEAKER
-from lucidmr.enhance.significance import insignificant
-from lucidmr.network.ce_unet import blend, gated_details
+from lucidmr.enhance.series_network import SeriesNetwork
 from lucidmr.network.weights import Model, packaged_models
-from lucidmr.physics.body import body_mask
-from lucidmr.physics.image_noise import NoiseEstimate, homogeneity
-from lucidmr.physics.noise_floor import floor_in, noise_floor
-from lucidmr.shapes import Image
+from lucidmr.physics.image_noise import NoiseEstimate
 from lucidmr.standardize import Standardization, interpolate, resample, restore, standardize
 
 Images = Iterator[NDArray[np.float32]]
 
-_ENOUGH_SAMPLES: Final = 2**13
-"""Acquired samples of extra noise that the dial is set by: the dial of 64 x 64 images was 20 % off by chance alone."""
-_MOST_DRAWS: Final = 4
-_CORRECTIONS: Final = 3
-_MEASURED: Final = 9
-"""Images of a stack that noise is measured on."""
-_STANDING: Final = 3
-"""Images of a stack that the network's answer to noise is asked on."""
-_MOST_ABOVE: Final = 1.25
-"""Times the noise that the network's answer bears out: so much is believed, as the network does not answer added noise
-quite as it does the image's own."""
-_CALIBRATION_SEED: Final = 1
 _MEASURING_SEED: Final = 2
-
-
-class Dial(NamedTuple):
-    """The noise dial on one image of a 2D acquisition, or on a stack of a 3D one.
-
-    Attributes:
-        noise: Noise of the original; ``sd`` is 0 where none can be found.
-        calibration: How the dial is set.
-    """
-
-    noise: NoiseEstimate
-    calibration: Calibration
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,51 +77,32 @@ class EnhancedSeries:
 
     def image(self, index: int) -> NDArray[np.float32]:
         """Image ``index``, enhanced: (row, column) on the interpolated grid, in the source's real-world units."""
-        stored = self._neighbours.stored(index)
-        enhanced = self._enhanced(stored, self._neighbours.standardized(index), self.dial(index))
+        stored, given, dial = self._neighbours.stored(index), self._neighbours.standardized(index), self.dial(index)
+        enhanced = self._network.enhanced(stored, given, dial.noise, dial.calibration)
         return restore(enhanced + self._along_slice(index), middle(stored), self.standardization)[0].numpy()
 
     def dial(self, index: int) -> Dial:
-        """Noise of image ``index`` and how the noise dial is set on it.
-
-        The slices of a 3D acquisition share their noise, and so one setting: steps from slice to slice would show in
-        reformatted planes.
-        """
-        if index not in self.dials:
-            alike, some = self._alike(index)
-            self.dials.update(dict.fromkeys(alike, self._find_dial(some, self.noise(index))))
-        return self.dials[index]
+        """Noise of image ``index`` and how the noise dial is set on it; the slices of a 3D acquisition share both."""
+        return self._finder.dial(index)
 
     def noise(self, index: int) -> NoiseEstimate:
         """Noise of image ``index``; the slices of a stack share theirs."""
-        if index not in self.noises:
-            stack = stack_around(self.source, index)
-            images = torch.cat([middle(self._neighbours.stored(number)) for number in _spread(stack, _MEASURED)])
-            most = extents_of(self.acquisition, self.standardization.matrix, self.facts.filled_phase.value)
-            found = self._borne_out(_spread(stack, _STANDING), measure_noise(self._oriented(images), most))
-            self.noises.update(dict.fromkeys(stack, found))
-        return self.noises[index]
+        return self._finder.noise(index)
 
-    def _borne_out(self, on: Sequence[int], noise: NoiseEstimate) -> NoiseEstimate:
-        """The noise, but no more of it than the network's answer bears out (see :attr:`Behaviour.shown`)."""
-        for _ in range(_CORRECTIONS if noise.sd > 0 else 0):
-            most = _MOST_ABOVE * pooled([one.answer() for one in self._askings(on, noise)]).shown
-            if most >= 1.0:
-                break
-            noise = replace(noise, sd=most * noise.sd)
-        return noise
+    def response(self, index: int) -> Response:
+        """How one answer of the network treats weak extra noise in homogeneous tissue of image ``index``.
 
-    def _alike(self, index: int) -> tuple[Sequence[int], Sequence[int]]:
-        """Images that share noise and dial with this one, and some of them that stand for all."""
-        alike = stack_around(self.source, index) if self._slices > 1 else (index,)
-        return alike, _spread(alike, _STANDING)
+        Raises:
+            ValueError: The image shows no noise.
+        """
+        return self._finder.response(index)
 
     def images(self) -> Iterator[NDArray[np.float32]]:
         """All images in the source's order."""
         for index in range(len(self)):
             yield self.image(index)
         # What is kept in memory is made anew should it be asked for again.
-        vars(self).pop("_neighbours", None)
+        self._neighbours.forget()
         if self.across is not None:
             self.across.forget()
 
@@ -167,7 +115,8 @@ class EnhancedSeries:
 
         Detail along slice that needs more slices is left out.
         """
-        enhanced = self._enhanced(stack, standardize(stack, self.standardization), dial)
+        given = standardize(stack, self.standardization)
+        enhanced = self._network.enhanced(stack, given, dial.noise, dial.calibration)
         return restore(enhanced, middle(stack), self.standardization)
 
     def _along_slice(self, index: int) -> Float[Tensor, "1 freq phase"] | float:
@@ -189,169 +138,43 @@ class EnhancedSeries:
         """Whether a gain along slice acts."""
         return self.across is not None or has_learned_slice(self.model)
 
-    @property
-    def _in_plane(self) -> Context:
-        """What the network is told, without what is found across the slices."""
-        return self.context if self.across is None else replace(self.context, gain_slice=0.0, restore_slice=0.0)
+    @cached_property
+    def _network(self) -> SeriesNetwork:
+        # The network is not told of what is found across the slices.
+        told = self.context if self.across is None else replace(self.context, gain_slice=0.0, restore_slice=0.0)
+        return SeriesNetwork(self.model, told, self.enhancement, self.standardization, self.device)
 
     @cached_property
     def _neighbours(self) -> Neighbours:
-        return Neighbours(self.source, self.standardization, self._slices)
+        return Neighbours(self.source, self.standardization, self._network.slices)
 
-    @property
-    def _slices(self) -> int:
-        return self.model.network.settings.slices
-
-    def _enhanced(
-        self, stored: Float[Tensor, "slice row column"], given: Float[Tensor, "slice freq phase"], dial: Dial
-    ) -> Float[Tensor, "1 freq phase"]:
-        """The middle one of slices, stored and standardized: noise comes off pass by pass, the last one is blended."""
-        image = self._in_own_units(middle(given))
-        body, sd = body_mask(image), dial.noise.sd / self.standardization.scale
-
-        def network(stacks: Tensor, told: float) -> Tensor:
-            return without_mean(self._answer(stacks, told, dial.noise), body[:, None], sd, self._density(dial.noise))
-
-        how = dial.calibration
-        first = self._insignificant(stored, dial.noise) if how.measured else torch.zeros_like(image)
-        passes = Passes(
-            network, given[None], first[None], lambda: homogeneity(image)[:, None], image.shape[-2:], how.sparing
-        )
-        *_, parts = map(passes, how.told)
-        enhanced = blend(passes.asked, parts, vector(self._in_plane), how.removal)[:, 0]
-        share = 1.0 - 1.0 / self.enhancement.noise_reduction  # air is known to be noise
-        if share == 0.0:
-            return enhanced
-        level = noise_floor(image, body, dial.noise.sd)
-        floor = floor_in(self._in_own_units(middle(passes.left[0])), level)
-        return enhanced - share / self.standardization.scale * floor
-
-    def _insignificant(self, stored: Float[Tensor, "slice row column"], noise: NoiseEstimate) -> Image:
-        """What of the middle slice is not significant, standardized: (1, freq, phase)."""
-        part = self._oriented(insignificant(self._oriented(stored), noise))
-        return standardize(part, replace(self.standardization, offset=0.0))
-
-    def _density(self, noise: NoiseEstimate) -> tuple[float, float]:
-        """Acquired pixels per pixel of the grid along (freq, phase)."""
-        how, extents = self.standardization, (noise.extent_freq, noise.extent_phase)
-        freq, phase = (min(1.0, n * share / fine) for n, share, fine in zip(how.matrix, extents, how.grid, strict=True))
-        return freq, phase
-
-    def _answer(self, stacks: Float[Tensor, "b slice h w"], told: float, noise: NoiseEstimate) -> Tensor:
-        """Noise and details that the network finds, told so many times the noise, within their parts of k-space."""
-
-        def network(coarse: Tensor, context: Context) -> Tensor:
-            return predicted(self.model.network, coarse, vector(context), self.device)
-
-        freq, phase = self._density(noise)
-        wanted = freq * self.enhancement.gain_freq, phase * self.enhancement.gain_phase
-        parts = on_working_grid(network, stacks, self._told(told * noise.sd), wanted)
-        return torch.cat([in_band(parts[:, :1], (freq, phase)), in_band(parts[:, 1:], wanted)], 1)
-
-    def _told(self, noise_sd: float) -> Context:
-        """What the network is told when it is asked for all noise there is: the dial decides how much of it goes."""
-        known = self._in_plane.with_noise(noise_sd / self.standardization.scale)
-        return replace(known, noise_reduction=log2(NOISE_REDUCTION_RANGE[1]))
-
-    def _in_own_units(self, standardized: Image) -> Image:
-        """What is the body is found in the image's own units: the standardization's offset would move the threshold."""
-        return standardized * self.standardization.scale + self.standardization.offset
-
-    def _find_dial(self, on: Sequence[int], noise: NoiseEstimate) -> Dial:
-        """Set the dial on some images of common noise together."""
-        wanted = self.enhancement.noise_reduction
-        if self.fixed is not None or wanted == 1:
-            return Dial(noise, self.fixed or nominal(wanted))
-        measured = self._calibrator(on, noise)(wanted) if noise.sd > 0 else None
-        return Dial(noise, measured or self._by_the_card(noise))
-
-    def _by_the_card(self, noise: NoiseEstimate) -> Calibration:
-        """The setting where the image cannot be measured on: what the network's card tells, if it does."""
-        wanted, told = self.enhancement.noise_reduction, self.model.card.get("dial")
-        if told is None:
-            return nominal(wanted)
-        return unmeasured(wanted, DialMap.from_json(told).share(wanted, noise.sd / self.standardization.scale))
-
-    def response(self, index: int) -> Response:
-        """How one answer of the network treats weak extra noise in homogeneous tissue of image ``index``.
-
-        Raises:
-            ValueError: The image shows no noise.
-        """
-        noise = self.noise(index)
-        if noise.sd <= 0:
-            raise ValueError(f"image {index} shows no noise")
-        return self._askings((index,), noise)[0].answer().response
-
-    def _calibrator(self, on: Sequence[int], noise: NoiseEstimate) -> Calibrator:
-        """What asks the network about some images together; kept where it is to be."""
-        if self.calibrators is not None and on[0] in self.calibrators:
-            return self.calibrators[on[0]]
-        asking = self._askings(on, noise)
-
-        def start(sparing: bool) -> Callable[[float], Behaviour]:
-            ask = [one.start(sparing) for one in asking]
-            return lambda told: pooled([one(told) for one in ask])
-
-        made = Calibrator(start)
-        if self.calibrators is not None:
-            self.calibrators[on[0]] = made
-        return made
-
-    def _askings(self, on: Sequence[int], noise: NoiseEstimate) -> list[Asking]:
-        """What sends some images that share their noise through the network."""
-        draws = self._draws(noise, len(on))
-        return [self._asking(index, noise, draws) for index in on]
-
-    def _asking(self, index: int, noise: NoiseEstimate, draws: int) -> Asking:
-        """Weak extra noise of the image's own level and band, to be sent through the network."""
-        generator = torch.Generator().manual_seed(_CALIBRATION_SEED)
-        stored = self._neighbours.stored(index)
-        extra = [self._oriented(self._noise(index, noise, generator)) for _ in range(draws)]
-        extra.append(WEAKER * extra[0])
-        noisy = [stored + one for one in extra]
-        stacks = [self._neighbours.standardized(index), *(standardize(one, self.standardization) for one in noisy)]
-
-        def network(stacks: Tensor, told: float) -> Tensor:
-            return self._answer(stacks, told, noise)
-
-        def details(parts: Tensor) -> Tensor:
-            return torch.cat(gated_details(parts, vector(self._in_plane)), 1).sum(1)
-
-        own = [self._in_own_units(middle(stack)) for stack in stacks]
-        return Asking(
-            network, details, own, stacks, lambda: [self._insignificant(one, noise) for one in (stored, *noisy)]
-        )
-
-    def _draws(self, noise: NoiseEstimate, images: int) -> int:
-        """How often to draw extra noise: the fewer samples images have, the more of it chance decides."""
-        freq, phase = self.standardization.matrix
-        samples = images * freq * noise.extent_freq * phase * noise.extent_phase
-        return min(_MOST_DRAWS, max(1, round(_ENOUGH_SAMPLES / samples)))
-
-    def _noise(self, index: int, noise: NoiseEstimate, generator: torch.Generator) -> Float[Tensor, "slice freq phase"]:
-        """Noise for an image and its neighbours, oriented."""
+    @cached_property
+    def _finder(self) -> DialFinder:
         known = self.acquisition.matrix.slice
-        extent = min(1.0, known / self.source.depth) if known else 1.0
-        return stack_noise(self._neighbours.numbers(index), self.standardization.matrix, noise, extent, generator)
-
-    def _oriented(self, images: Tensor) -> Tensor:
-        """Stored images with rows along phase, or the way back."""
-        return images.transpose(-1, -2) if self.standardization.transposed else images
+        return DialFinder(
+            self.source,
+            self._neighbours,
+            self._network,
+            extents_of(self.acquisition, self.standardization.matrix, self.facts.filled_phase.value),
+            min(1.0, known / self.source.depth) if known else 1.0,
+            self.fixed,
+            self.dials,
+            self.noises,
+            self.calibrators,
+        )
 
     def interpolated(self, images: Float[Tensor, "image row column"]) -> Float[Tensor, "image r c"]:
         """Images of this series' matrix on the output grid, unprocessed."""
-        return self._oriented(interpolate(images, self.standardization))
+        return self.standardization.turned(interpolate(images, self.standardization))
 
     @property
     def _asked(self) -> tuple[tuple[str, str], ...]:
-        asked = self.enhancement
-        along_slice = (("gain along slice", f"{asked.gain_slice:g}"),) if self._slices > 1 or self.across else ()
+        asked, volume = self.enhancement, self._network.slices > 1 or self.across
         return (
             ("noise reduction", f"{asked.noise_reduction:g}"),
             ("gain along freq", f"{asked.gain_freq:g}"),
             ("gain along phase", f"{asked.gain_phase:g}"),
-            *along_slice,
+            *((("gain along slice", f"{asked.gain_slice:g}"),) if volume else ()),
             ("restore partial Fourier", "yes" if asked.restore_partial_fourier else "no"),
             *((("planes across the slices by", self.across.model.name),) if self.across and self._acts_across else ()),
         )
@@ -391,7 +214,7 @@ class EnhancedSeries:
         """Why a gain along slice does not act."""
         if not self.facts.three_dimensional.value:
             return "a gain along slice needs a 3D acquisition: it was ignored"
-        if self._slices == 1:
+        if self._network.slices == 1:
             return f"a gain along slice needs {LEAST_SLICES} adjoining slices: it was ignored"
         return (
             f"{self.model.name} has not learned a gain along slice: it changes next to nothing; name 2D weights as well"
@@ -402,7 +225,7 @@ class EnhancedSeries:
         """What goes into the header of the derived images."""
         # Only what was asked for: UIDs follow from it, and must not depend on the last digit of a measurement.
         asked = "; ".join(f"{name} {value}" for name, value in self._asked)
-        slices = 2 * REACH + 1 if self._acts_across else self._slices
+        slices = 2 * REACH + 1 if self._acts_across else self._network.slices
         return Provenance(self.model.name, VERSION, self.model.sha256, asked, slices=slices)
 
     def save(
@@ -434,15 +257,17 @@ class EnhancedSeries:
         if dial.noise.sd <= 0:
             return None
 
+        turned = self.standardization.turned
+
         def process(stack: Tensor) -> Tensor:
-            return self._oriented(self.process(self._oriented(stack), dial))
+            return turned(self.process(turned(stack), dial))
 
         generator = torch.Generator().manual_seed(_MEASURING_SEED)
         return probe(
             process,
             lambda stack: resample(middle(stack), self.standardization.grid),
-            self._oriented(self._neighbours.stored(index)),
-            [self._noise(index, dial.noise, generator) for _ in range(2)],
+            turned(self._neighbours.stored(index)),
+            [turned(self._finder.extra_noise(index, dial.noise, generator)) for _ in range(2)],
         )
 
 
@@ -477,11 +302,6 @@ def enhance(
     how, single = plan_of(series, told), choose_across(series, told, models, network)
     across = AcrossSlices(single, how, where, series.image) if single else None
     return EnhancedSeries(series, wanted, told, acquisition(told), context, network, how, where, across)
-
-
-def _spread(stack: Sequence[int], count: int) -> list[int]:
-    """Some images of a stack, at most so many, away from its ends."""
-    return sorted({stack[step * len(stack) // (count + 1)] for step in range(1, count + 1)})
 
 
 def middle_image(count: int) -> int:

@@ -149,7 +149,7 @@ def before_after(series: EnhancedSeries, indices: Sequence[int]) -> BeforeAfter:
     """Some images before and after."""
     pairs = [(series.original(index), series.image(index)) for index in indices]
     before, after = (torch.stack([torch.from_numpy(image) for image in side]) for side in zip(*pairs, strict=True))
-    return BeforeAfter(before.mT, after.mT) if series.standardization.transposed else BeforeAfter(before, after)
+    return BeforeAfter(*map(series.standardization.turned, (before, after)))
 
 
 class Data(NamedTuple):

@@ -184,7 +184,7 @@ def compare_real(bench: Bench, pair: RealPair) -> RealComparison:
     )
     images = (standard, *others)
     noise = [fmean(detrended_sd(image, region) / float(image[region].mean()) for region in regions) for image in images]
-    scales, oriented = scales_of(plain), [image.mT if plain.standardization.transposed else image for image in images]
+    scales, oriented = scales_of(plain), list(map(plain.standardization.turned, images))
     sharp = [
         fmean(
             edge_sharpness(oriented[0], image, along, bench.generator("edges"), getattr(scales, along)).sharpness.value

@@ -56,19 +56,16 @@ def series_response(series: EnhancedSeries, index: int) -> LocalResponse:
     """
     dial = series.dial(index)
     count = series.model.network.settings.slices
-    turned = series.standardization.transposed
-
-    def oriented(image: Tensor) -> Tensor:
-        return image.mT if turned else image
+    turned = series.standardization.turned
 
     def process(plane: Plane) -> Finer:
         # Neighbours of a volume stay as they are: the point lies in one slice.
         marked = stack.clone()
-        middle(marked)[0] = oriented(plane)
-        return oriented(series.process(marked, dial)[0])
+        middle(marked)[0] = turned(plane)
+        return turned(series.process(marked, dial)[0])
 
     stack = Neighbours(series.source, series.standardization, count).stored(index)
-    image = oriented(middle(stack)[0])
+    image = turned(middle(stack)[0])
     extents = (dial.noise.extent_freq, dial.noise.extent_phase)
     return local_response(process, image, series.standardization.grid, extents)
 

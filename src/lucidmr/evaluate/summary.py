@@ -59,9 +59,7 @@ def series_report(series: EnhancedSeries, most: int = _SLICES) -> SeriesReport:
 
 def _slice(series: EnhancedSeries, index: int, measured_map: bool) -> ReportSlice:
     measured = series.measured if measured_map else None
-    nrf = None
-    if measured is not None:
-        nrf = measured.nrf_map[0].T if series.standardization.transposed else measured.nrf_map[0]
+    nrf = None if measured is None else series.standardization.turned(measured.nrf_map[0])
     return ReportSlice(
         label=f"image {index + 1} of {len(series)}",
         before=torch.from_numpy(series.original(index)),

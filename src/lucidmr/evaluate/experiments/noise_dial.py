@@ -22,6 +22,7 @@ from lucidmr.evaluate.noise import homogeneous_regions, noise_reduction, repeate
 from lucidmr.evaluate.plates import plate
 from lucidmr.evaluate.repeats import Repeat, find_repeats
 from lucidmr.physics.body import body_mask
+from lucidmr.standardize import Standardization
 
 REQUESTS: Final = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0)
 _QUICK_REQUESTS: Final = (1.0, 2.0, 4.0)
@@ -99,7 +100,7 @@ def _setting(bench: Bench, series: ImageSeries, wanted: float) -> Setting:
         raise LucidError("shows no noise: there is none to be reduced")
     images = before_after(enhanced, [middle_image(len(series))])
     before, after = images.before[0], images.after[0]
-    regions = _regions(bench.region, series, before, enhanced.standardization.transposed)
+    regions = _regions(bench.region, series, before, enhanced.standardization)
     inside = [noise_reduction(before, after, region) for region in regions]
     body = body_mask(before)
     return Setting(
@@ -116,14 +117,13 @@ def _asking(wanted: float) -> Enhancement:
 
 
 def _regions(
-    given: Circle | None, series: ImageSeries, image: Picture, transposed: bool
+    given: Circle | None, series: ImageSeries, image: Picture, how: Standardization
 ) -> Bool[Tensor, "region freq phase"]:
     """Where to measure, on the output grid with rows along phase."""
     if given is None:
         return homogeneous_regions(image, _REGIONS)
-    grid = (image.shape[1], image.shape[0]) if transposed else (image.shape[0], image.shape[1])
-    mask = circle_mask(given, (series.rows, series.columns), grid)
-    return (mask.T if transposed else mask)[None]
+    height, width = how.turned(image).shape
+    return how.turned(circle_mask(given, (series.rows, series.columns), (height, width)))[None]
 
 
 def circle_mask(circle: Circle, stored: tuple[int, int], grid: tuple[int, int]) -> Bool[Tensor, "row column"]:
@@ -201,8 +201,8 @@ def _picture(bench: Bench, name: str) -> Figure:
     enhanced = {wanted: bench.enhance(series, _asking(wanted)) for wanted in _PICTURED}
     images = {wanted: before_after(one, [index]) for wanted, one in enhanced.items()}
     before = images[_PICTURED[0]].before[0]
-    transposed = enhanced[_PICTURED[0]].standardization.transposed
-    regions = _regions(bench.region, series, before, transposed).any(0)
+    how = enhanced[_PICTURED[0]].standardization
+    regions = _regions(bench.region, series, before, how).any(0)
     marked = torch.where(_rim(regions), auto_window(before).high, before)
     labelled = [(f"noise reduction {wanted:g}", pair.after[0]) for wanted, pair in images.items()]
     return plate(name, "Circles: the regions of interest.", [("original", marked), *labelled])
