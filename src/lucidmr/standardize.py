@@ -51,6 +51,10 @@ class Standardization:
         """Stored images (..., row, column) with rows along phase, or the way back."""
         return images.mT if self.transposed else images
 
+    def in_own_units(self, standardized: Image) -> Image:
+        """Standardized values in the units of the images."""
+        return standardized * self.scale + self.offset
+
     @property
     def box(self) -> tuple[slice, slice]:
         """The displayed field of view on the standardized grid."""
@@ -131,7 +135,7 @@ def restore(enhanced: Image, images: Float[Tensor, "*batch row column"], how: St
     oriented = _oriented(images, how)
     full = resample(oriented, how.grid)
     rows, columns = how.box
-    full[..., rows, columns] = enhanced * how.scale + how.offset
+    full[..., rows, columns] = how.in_own_units(enhanced)
     full = full.masked_fill(_blank(oriented, how.grid), 0.0)
     return how.turned(full)
 

@@ -8,9 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lucidmr.dicom.source import Source
 from lucidmr.enhance.calibrate import Behaviour, Calibration, Calibrator, DialMap, Response, nominal, pooled, unmeasured
-from lucidmr.enhance.neighbours import Neighbours, middle, stack_around, stack_noise
+from lucidmr.enhance.neighbours import Neighbours, middle, stack_noise
 from lucidmr.enhance.noise import measure_noise
 from lucidmr.enhance.respond import Asking
 from lucidmr.enhance.risk import WEAKER
@@ -49,8 +48,7 @@ class DialFinder:
     """Finds noise and dial of images; what was found is kept by the number of the image.
 
     Attributes:
-        source: The series.
-        neighbours: Its images, as the network takes them.
+        neighbours: The images of the series, as the network takes them.
         network: The network on this series.
         extents: Most of Nyquist along (freq, phase) that can have been acquired, as the header tells.
         extent_slice: Acquired extent along slice over Nyquist of the slices, 0 to 1.
@@ -61,7 +59,6 @@ class DialFinder:
         calibrators: What set the dials so far; ``None`` keeps nothing.
     """
 
-    source: Source
     neighbours: Neighbours
     network: SeriesNetwork
     extents: tuple[float, float]
@@ -78,14 +75,14 @@ class DialFinder:
         reformatted planes.
         """
         if index not in self.dials:
-            alike = stack_around(self.source, index) if self.network.slices > 1 else (index,)
+            alike = self.neighbours.stack(index) if self.network.slices > 1 else (index,)
             self.dials.update(dict.fromkeys(alike, self._find_dial(_spread(alike, _STANDING), self.noise(index))))
         return self.dials[index]
 
     def noise(self, index: int) -> NoiseEstimate:
         """Noise of image ``index``; the slices of a stack share theirs."""
         if index not in self.noises:
-            stack = stack_around(self.source, index)
+            stack = self.neighbours.stack(index)
             images = torch.cat([middle(self.neighbours.stored(number)) for number in _spread(stack, _MEASURED)])
             measured = measure_noise(self.network.standardization.turned(images), self.extents)
             self.noises.update(dict.fromkeys(stack, self._borne_out(_spread(stack, _STANDING), measured)))
@@ -166,7 +163,7 @@ class DialFinder:
         return Asking(
             lambda stacks, told: network.parts(stacks, told, noise),
             network.details,
-            [network.in_own_units(middle(stack)) for stack in stacks],
+            [network.standardization.in_own_units(middle(stack)) for stack in stacks],
             stacks,
             lambda: [network.insignificant(one, noise) for one in (stored, *noisy)],
         )

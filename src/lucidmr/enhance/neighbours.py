@@ -13,11 +13,6 @@ from lucidmr.shapes import Image
 from lucidmr.standardize import Standardization, standardize
 
 
-def stack_around(series: Source, index: int) -> tuple[int, ...]:
-    """The numbers of all images of the stack that an image is in, sorted by position."""
-    return next(stack for stack in series.stacks if index in stack)
-
-
 def middle(stack: Float[Tensor, "slice *plane"]) -> Float[Tensor, "1 *plane"]:
     """The middle one of an odd number of slices."""
     return stack[len(stack) // 2 : len(stack) // 2 + 1]
@@ -35,9 +30,13 @@ class Neighbours:
         self._read = lru_cache(slices)(self._stored_image)
         self._standardized = lru_cache(slices)(self._standardized_image)
 
+    def stack(self, index: int) -> tuple[int, ...]:
+        """The numbers of all images of the stack that an image is in, sorted by position."""
+        return next(stack for stack in self._series.stacks if index in stack)
+
     def numbers(self, index: int) -> tuple[int, ...]:
         """The images around an image, itself in the middle."""
-        stack = stack_around(self._series, index)
+        stack = self.stack(index)
         place, half = stack.index(index), self._slices // 2
         return tuple(stack[min(max(place + step, 0), len(stack) - 1)] for step in range(-half, half + 1))
 

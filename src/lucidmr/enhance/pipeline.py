@@ -23,7 +23,7 @@ from lucidmr.enhance.across import REACH, AcrossSlices, acts
 from lucidmr.enhance.calibrate import Calibration, Calibrator, Response
 from lucidmr.enhance.choose import LEAST_SLICES, choose_across, choose_model, has_learned_slice
 from lucidmr.enhance.dial import Dial, DialFinder
-from lucidmr.enhance.neighbours import Neighbours, middle, stack_around
+from lucidmr.enhance.neighbours import Neighbours, middle
 from lucidmr.enhance.prepare import context_of, extents_of, facts_of, plan_of
 from lucidmr.enhance.probe import ProbeResult, probe
 from lucidmr.enhance.series_network import SeriesNetwork
@@ -123,7 +123,7 @@ class EnhancedSeries:
         """The standardized detail along slice that planes across the slices show."""
         if self.across is None or not self._acts_across:
             return 0.0
-        stack = stack_around(self.source, index)
+        stack = self._neighbours.stack(index)
         # Planes are looked at once for the whole stack, so with the noise of one slice of it.
         noise = self.noise(stack[middle_image(len(stack))])
         return self.across(stack, stack.index(index), self.acquisition, self.enhancement, noise)
@@ -152,7 +152,6 @@ class EnhancedSeries:
     def _finder(self) -> DialFinder:
         known = self.acquisition.matrix.slice
         return DialFinder(
-            self.source,
             self._neighbours,
             self._network,
             extents_of(self.acquisition, self.standardization.matrix, self.facts.filled_phase.value),

@@ -78,7 +78,8 @@ class SeriesNetwork:
         Returns:
             The enhanced slice, standardized.
         """
-        image = self.in_own_units(middle(given))
+        # In the images' own units: the standardization's offset would move the threshold of what is body.
+        image = self.standardization.in_own_units(middle(given))
         body, sd = body_mask(image), noise.sd / self.standardization.scale
 
         def network(stacks: Tensor, told: float) -> Tensor:
@@ -94,17 +95,13 @@ class SeriesNetwork:
         if share == 0.0:
             return enhanced
         level = noise_floor(image, body, noise.sd)
-        floor = floor_in(self.in_own_units(middle(passes.left[0])), level)
+        floor = floor_in(self.standardization.in_own_units(middle(passes.left[0])), level)
         return enhanced - share / self.standardization.scale * floor
 
     def insignificant(self, stored: Float[Tensor, "slice row column"], noise: NoiseEstimate) -> Image:
         """What of the middle slice is not significant, standardized: (1, freq, phase)."""
         how = self.standardization
         return standardize(how.turned(insignificant(how.turned(stored), noise)), replace(how, offset=0.0))
-
-    def in_own_units(self, standardized: Image) -> Image:
-        """What is the body is found in the image's own units: the standardization's offset would move the threshold."""
-        return standardized * self.standardization.scale + self.standardization.offset
 
     def _density(self, noise: NoiseEstimate) -> tuple[float, float]:
         """Acquired pixels per pixel of the grid along (freq, phase)."""
